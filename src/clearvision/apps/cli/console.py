@@ -1,0 +1,111 @@
+"""What the commands share on the terminal: sentences, tables, progress, JSON, and how an error is told.
+
+Results go to stdout; progress, notes and errors go to stderr. With ``--json`` stdout holds one JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clearvision.errors import ClearVisionError, MissingExtraError, ModelError, RecipeError, UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DEBUG_VARIABLE = "CLEARVISION_DEBUG"
+
+
+def say(text: str) -> None:
+    """Print a line of a result on stdout."""
+    print(text, flush=True)  # noqa: T201
+
+
+def note(text: str) -> None:
+    """Print a line about the work on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def say_json(document: Any) -> None:  # noqa: ANN401
+    """Print one JSON document on stdout; numbers that JSON lacks (nan, inf) become null."""
+    say(json.dumps(_plain(document), indent=2, allow_nan=False))
+
+
+def sentence(error: BaseException) -> str:
+    """Tell an error in one line, without a traceback; the traceback goes to stderr where debugging is wanted."""
+    if debug_wanted():
+        note("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, ClearVisionError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; try a smaller picture or scale, or a smaller --tile"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
+    what = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}{f': {what}' if what else ''} (a fault of ClearVision; --debug shows where)"
+
+
+def exit_code(error: BaseException) -> int:
+    """Return 2 for errors that another command line would avoid, 1 for the others."""
+    return USAGE if isinstance(error, UsageError | ModelError | MissingExtraError | RecipeError) else FAILED
+
+
+def debug_wanted() -> bool:
+    """Return whether tracebacks are asked for, by ``--debug`` or the environment."""
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Print rows under column heads on stdout; the columns named in ``right`` are set flush right."""
+    lines = [tuple(columns), *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    for line in lines:
+        cells = zip(columns, line, widths, strict=True)
+        say("  ".join(cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells).rstrip())
+
+
+def progress_bar() -> Progress | None:
+    """Return a bar for stderr that shows share, time spent and time left, or None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left", markup=False),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def human_bytes(count: float) -> str:
+    """Return a size such as ``1.6 MB`` (1 MB = 1,000,000 bytes)."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if hasattr(value, "item"):  # a numpy scalar
+        return _plain(value.item())
+    return str(value)

@@ -1,0 +1,1 @@
+"""Reading, writing, colour, resampling and tiling of pictures, with numpy and libvips only."""

@@ -1,0 +1,267 @@
+"""EXIF blocks: made upright, fitted to a new size, and moved between TIFF files and the other containers.
+
+An EXIF block is a small TIFF file without pixels: directories of tagged values that point at each other. Reading treats it
+as hostile: offsets are checked, loops end, and the bytes taken are bounded. Format: Exif 2.32, section 4.6; TIFF 6.0, section 2.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Union
+
+PREFIX = b"Exif\0\0"
+
+_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+_IMAGE_WIDTH, _IMAGE_LENGTH, _PIXEL_X, _PIXEL_Y = 0x0100, 0x0101, 0xA002, 0xA003
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD, _IPTC = 0x8769, 0x8825, 0xA005, 0x83BB
+_SUB_DIRECTORIES = frozenset({_EXIF_IFD, _GPS_IFD, _INTEROP_IFD})
+# What a TIFF's first directory says about the picture and not about how its pixels are laid out: description, camera,
+# software, date, artist, computer, ratings, copyright, Windows' title to subject.
+_DESCRIPTIVE = frozenset({0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0)})
+
+_SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # what turns round with the byte order
+_BYTE_BUDGET = 8 * 1024 * 1024
+
+Entry = tuple[int, int, bytes]  # type, count, value in little-endian order
+Directory = dict[int, Union[Entry, "Directory"]]
+ReadAt = Callable[[int, int], bytes]
+
+
+class ExifError(ValueError):
+    """A block is not EXIF, or is damaged beyond its first directory."""
+
+
+class _Reader:
+    """Directories of a TIFF structure, of either byte order, read with bounds."""
+
+    def __init__(self, read_at: ReadAt) -> None:
+        self._read_at = read_at
+        self._budget = _BYTE_BUDGET
+        head = self.take(0, 8)
+        if head[:4] not in (b"II*\0", b"MM\0*"):
+            raise ExifError("no TIFF header")
+        self.order = "<" if head[:2] == b"II" else ">"
+        self.first = self.unpack("I", head[4:])[0]
+
+    def unpack(self, layout: str, data: bytes) -> tuple[int, ...]:
+        return struct.unpack(self.order + layout, data)
+
+    def take(self, offset: int, size: int) -> bytes:
+        self._budget -= size
+        if self._budget < 0:
+            raise ExifError("too much data")
+        data = self._read_at(offset, size)
+        if len(data) != size:
+            raise ExifError("data beyond the end")
+        return data
+
+    def rows(self, offset: int) -> list[tuple[int, int, int, int]]:
+        """Return (tag, type, count, position of the value) of every entry of known type."""
+        count = self.unpack("H", self.take(offset, 2))[0]
+        table = self.take(offset + 2, 12 * count)
+        found = []
+        for index in range(count):
+            row = table[12 * index : 12 * index + 12]
+            tag, kind, number, pointer = self.unpack("HHII", row)
+            size = _TYPE_SIZES.get(kind, 0) * number
+            if size:
+                found.append((tag, kind, number, offset + 2 + 12 * index + 8 if size <= 4 else pointer))
+        return found
+
+    def directory(self, offset: int, depth: int = 0) -> Directory:
+        """Return a directory with those below it; an entry whose value lies outside is left out."""
+        result: Directory = {}
+        for tag, kind, number, position in self.rows(offset):
+            try:
+                value = self.take(position, _TYPE_SIZES[kind] * number)
+                if tag not in _SUB_DIRECTORIES:
+                    result[tag] = (kind, number, value if self.order == "<" else _swap(kind, value))
+                elif depth < 2 and kind in (_LONG, 13):
+                    result[tag] = self.directory(self.unpack("I", value[:4])[0], depth + 1)
+            except ExifError:
+                continue
+        return result
+
+
+def _swap(kind: int, value: bytes) -> bytes:
+    word = _WORDS.get(kind, 1)
+    return b"".join(value[at : at + word][::-1] for at in range(0, len(value), word)) if word > 1 else value
+
+
+def _block_reader(block: bytes | bytearray) -> ReadAt:
+    return lambda offset, size: bytes(block[offset : offset + size])
+
+
+def _body(exif: bytes) -> bytes:
+    return exif[len(PREFIX) :] if exif.startswith(PREFIX) else exif
+
+
+def _pack(directory: Directory, at: int) -> bytes:
+    """Lay a directory out for the (even) offset ``at``, its values and sub-directories after it."""
+    heap_start = at + 2 + 12 * len(directory) + 4
+    rows, heap = bytearray(), bytearray()
+    for tag, item in sorted(directory.items()):
+        kind, number, value = (_LONG, 1, _pack(item, heap_start + len(heap))) if isinstance(item, dict) else item
+        if len(value) <= 4 and not isinstance(item, dict):
+            field = value.ljust(4, b"\0")
+        else:
+            field = struct.pack("<I", heap_start + len(heap))
+            heap += value + b"\0" * (len(value) % 2)
+        rows += struct.pack("<HHI", tag, kind, number) + field
+    return struct.pack("<H", len(directory)) + bytes(rows) + bytes(4) + bytes(heap)
+
+
+def _to_block(directory: Directory) -> bytes:
+    return PREFIX + struct.pack("<2sHI", b"II", 42, 8) + _pack(directory, 8)
+
+
+def _entry(directory: Directory, tag: int) -> Entry | None:
+    item = directory.get(tag)
+    return item if isinstance(item, tuple) else None
+
+
+def _sub(directory: Directory, tag: int) -> Directory:
+    item = directory.get(tag)
+    return item if isinstance(item, dict) else {}
+
+
+def upright_exif(exif: bytes) -> bytes | None:
+    """Return the block with its prefix and its orientation tag, where there is one, set to 1; else verbatim.
+
+    Returns:
+        The block, or None when it is not EXIF at all.
+    """
+    block = bytearray(_body(exif))
+    try:
+        reader = _Reader(_block_reader(block))
+        rows = reader.rows(reader.first)
+    except ExifError:
+        return None
+    for tag, kind, _, position in rows:
+        if tag == _ORIENTATION and kind == _SHORT and position + 2 <= len(block):
+            struct.pack_into(reader.order + "H", block, position, 1)
+    return PREFIX + bytes(block)
+
+
+def exif_dpi(exif: bytes) -> tuple[float, float] | None:
+    """Return the resolution an EXIF block states, in pixels per inch, or None."""
+    try:
+        reader = _Reader(_block_reader(_body(exif)))
+        directory = reader.directory(reader.first)
+    except ExifError:
+        return None
+    values = []
+    for tag in (_X_RESOLUTION, _Y_RESOLUTION):
+        entry = _entry(directory, tag)
+        if entry is None or entry[0] != _RATIONAL:
+            return None
+        numerator, denominator = struct.unpack("<II", entry[2][:8])
+        if not numerator or not denominator:
+            return None
+        values.append(numerator / denominator)
+    unit = _entry(directory, _RESOLUTION_UNIT)
+    per_inch = 2.54 if unit is not None and unit[2][:2] == b"\3\0" else 1.0
+    return round(values[0] * per_inch, 1), round(values[1] * per_inch, 1)
+
+
+def fit_exif(exif: bytes | None, width: int, height: int, dpi: tuple[float, float] | None) -> bytes | None:
+    """Make a block tell the truth about the pixels it will be stored with.
+
+    Pixel dimensions are corrected where they are stated, the resolution is stated, and the thumbnail is left out.
+
+    Args:
+        exif: a block of upright pixels, or None to state the resolution only.
+        width: columns of the picture.
+        height: rows of the picture.
+        dpi: pixels per inch, or None to leave what the block says.
+
+    Returns:
+        The new block, or None when there is nothing to say or ``exif`` is not EXIF.
+    """
+    directory: Directory = {}
+    if exif is not None:
+        try:
+            reader = _Reader(_block_reader(_body(exif)))
+            directory = reader.directory(reader.first)
+        except ExifError:
+            return None
+    for place, tags in ((directory, (_IMAGE_WIDTH, _IMAGE_LENGTH)), (_sub(directory, _EXIF_IFD), (_PIXEL_X, _PIXEL_Y))):
+        for tag, value in zip(tags, (width, height), strict=True):
+            if tag in place:
+                place[tag] = (_LONG, 1, struct.pack("<I", value))
+    if dpi is not None:
+        for tag, value in zip((_X_RESOLUTION, _Y_RESOLUTION), dpi, strict=True):
+            directory[tag] = (_RATIONAL, 1, struct.pack("<II", round(value * 100), 100))
+        directory[_RESOLUTION_UNIT] = (_SHORT, 1, struct.pack("<H", 2))
+    return _to_block(directory) if directory else None
+
+
+def read_tiff_blocks(path: Path) -> tuple[bytes | None, bytes | None]:
+    """Return what a TIFF file's first directory holds as an EXIF block, and its IPTC block (libvips reads neither right).
+
+    Args:
+        path: a TIFF file; of a BigTIFF nothing is returned.
+    """
+    with path.open("rb") as file:
+
+        def read_at(offset: int, size: int) -> bytes:
+            file.seek(offset)
+            return file.read(size)
+
+        try:
+            reader = _Reader(read_at)
+            directory = reader.directory(reader.first)
+        except ExifError:
+            return None, None
+    iptc = _entry(directory, _IPTC)
+    kept: Directory = {tag: item for tag, item in directory.items() if tag in _DESCRIPTIVE or (tag in _SUB_DIRECTORIES and item)}
+    return _to_block(kept) if kept else None, _trim_iptc(iptc[2]) if iptc else None
+
+
+def _trim_iptc(value: bytes) -> bytes | None:
+    # the tag was often written as 32-bit words and padded with zeros
+    return value.rstrip(b"\0") if value[:1] == b"\x1c" else None
+
+
+def append_tiff_blocks(path: Path, exif: bytes | None, iptc: bytes | None, *, resolution_known: bool) -> bool:
+    """Add EXIF and IPTC to a TIFF file of one page by a new first directory at its end; libvips writes neither right.
+
+    Args:
+        path: a TIFF file just written.
+        exif: EXIF block or None.
+        iptc: IPTC-IIM records or None.
+        resolution_known: False marks the file's resolution as one without a unit.
+
+    Returns:
+        Whether it could be done: not in a BigTIFF.
+    """
+    with path.open("r+b") as file:
+
+        def read_at(offset: int, size: int) -> bytes:
+            file.seek(offset)
+            return file.read(size)
+
+        try:
+            reader = _Reader(read_at)
+        except ExifError:
+            return False
+        directory = reader.directory(reader.first)
+        if exif is not None:
+            block = _Reader(_block_reader(_body(exif)))
+            for tag, item in block.directory(block.first).items():
+                if tag in _DESCRIPTIVE or tag in _SUB_DIRECTORIES:
+                    directory[tag] = item
+        if iptc is not None:
+            directory[_IPTC] = (_UNDEFINED, len(iptc), iptc)
+        if not resolution_known:
+            directory[_RESOLUTION_UNIT] = (_SHORT, 1, struct.pack("<H", 1))
+        end = file.seek(0, 2)
+        start = end + end % 2
+        file.write(b"\0" * (end % 2) + _pack(directory, start))
+        file.seek(0)
+        file.write(struct.pack("<2sHI", b"II", 42, start))
+    return True

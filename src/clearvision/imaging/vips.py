@@ -1,0 +1,134 @@
+"""libvips: set up once, on first use, and the steps between its images and arrays.
+
+Loaders are always called by name after our own look at the first bytes of a file, so libvips never guesses a format;
+its untrusted loaders (SVG, PDF, ImageMagick ...) are switched off for the whole process all the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearvision.errors import PictureError
+from clearvision.types import PixelArray
+
+logger = logging.getLogger(__name__)
+
+VipsImage: TypeAlias = Any  # pyvips.Image; its stubs are wrong about enumerations and metadata
+VipsModule: TypeAlias = Any
+
+SAMPLES: dict[str, type[np.generic]] = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+_FORMATS = {np.dtype(dtype): name for name, dtype in SAMPLES.items()}
+# Spaces whose numbers are taken as they stand; the ICC profile, if any, gives them their meaning.
+_PLAIN_SPACES = frozenset({"srgb", "rgb", "rgb16", "scrgb", "b-w", "grey16", "multiband"})
+# What a sample of full brightness, or an opaque one, is worth.
+FULL: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+
+@functools.cache
+def libvips() -> VipsModule:
+    """Import pyvips on first use, block the untrusted loaders and switch the operation cache off."""
+    import pyvips
+
+    pyvips.block_untrusted_set(True)
+    # Nothing is opened twice, and a cached operation would hold its pixels and hide a file that changed on disk.
+    pyvips.cache_set_max(0)
+    return pyvips
+
+
+def call(operation: str, *args: object, **options: object) -> VipsImage:
+    """Run a libvips operation by name with a clean error log, so that a failure's text is its own."""
+    vips = libvips()
+    vips.vips_lib.vips_error_clear()
+    return vips.Operation.call(operation, *args, **options)
+
+
+def reason(error: Exception) -> str:
+    """Return the one telling line of a libvips error, without paths and operation names."""
+    text = str(getattr(error, "detail", error))
+    lines = [line.strip() for line in text.splitlines() if any(letter.isalpha() for letter in line)]
+    for line in lines:
+        if line.startswith("system error: "):
+            return line.removeprefix("system error: ")
+    # libheif and the TIFF codec end on the cause; what they tried before it is noise
+    return lines[-1] if lines else "no reason given"
+
+
+def to_plain_colours(image: VipsImage, name: str) -> VipsImage:
+    """Convert CMYK, LAB and other spaces to sRGB, with a warning in the log; grey and RGB come back untouched.
+
+    CMYK goes through the embedded profile, or libvips' own CMYK profile when there is none, relative colorimetric.
+
+    Args:
+        image: libvips image of any space; extra bands (alpha) are kept.
+        name: what to call the picture in the log.
+    """
+    space = image.interpretation
+    if space in _PLAIN_SPACES:
+        return image
+    depth = 8 if image.format == "uchar" or image.coding == "labq" else 16
+    if space == "cmyk":
+        source = "its own profile" if "icc-profile-data" in image.get_fields() else "a default profile"
+        logger.warning("%s: CMYK converted to sRGB through %s", name, source)
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", intent="relative", depth=depth)
+    else:
+        logger.warning("%s: %s colours converted to sRGB", name, space.upper())
+        image = image.colourspace("srgb" if depth == 8 else "rgb16")
+    image = image.copy()
+    if "icc-profile-data" in image.get_fields():
+        image.remove("icc-profile-data")  # it described the colours before; without one they are sRGB
+    return image
+
+
+def to_arrays(image: VipsImage, name: str) -> tuple[PixelArray, PixelArray | None]:
+    """Decode a grey or RGB image with or without alpha.
+
+    Args:
+        image: 8-bit, 16-bit or float32 libvips image of one to four bands.
+        name: what to call the picture in an error.
+
+    Returns:
+        Pixels (H, W, 1 or 3) and alpha (H, W) or None. Opaque pixels are the decoder's own buffer, not a copy of it.
+
+    Raises:
+        PictureError: if the sample type or the number of channels is none of ours.
+        pyvips.Error: if decoding fails.
+    """
+    if image.format not in SAMPLES:
+        raise PictureError(
+            f"{name} has samples of type {image.format}; convert it to 8-bit, 16-bit unsigned or 32-bit float samples first"
+        )
+    if image.bands > 4:
+        raise PictureError(f"{name} has {image.bands} channels; grey and RGB with or without alpha are read (1 to 4 channels)")
+    vips = libvips()
+    vips.vips_lib.vips_error_clear()
+    buffer = image.write_to_memory()
+    shape = (image.height, image.width, image.bands)
+    array: NDArray[Any] = np.frombuffer(buffer, dtype=SAMPLES[image.format]).reshape(shape)
+    return split_alpha(array)
+
+
+def split_alpha(array: NDArray[Any]) -> tuple[PixelArray, PixelArray | None]:
+    """Split (H, W, 1..4) into pixels (H, W, 1 or 3) and alpha (H, W) or None; copies only when there is an alpha."""
+    if array.shape[2] in (1, 3):
+        return array, None
+    return np.ascontiguousarray(array[:, :, :-1]), np.ascontiguousarray(array[:, :, -1])
+
+
+def from_arrays(pixels: PixelArray, alpha: PixelArray | None) -> VipsImage:
+    """Wrap pixels (H, W, 1 or 3) and alpha (H, W) as a libvips image; contiguous arrays are not copied."""
+    image = from_array(pixels)
+    return image if alpha is None else image.bandjoin(from_array(alpha[:, :, None]))
+
+
+def from_array(array: NDArray[Any]) -> VipsImage:
+    """Wrap (H, W, C) uint8, uint16 or float32 as a libvips image in sRGB or grey; a contiguous array is not copied."""
+    height, width, bands = array.shape
+    format_ = _FORMATS[array.dtype]
+    space = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("ushort", 3): "rgb16", ("float", 1): "b-w", ("float", 3): "scrgb"}
+    image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
+    return image.copy(interpretation=space.get((format_, bands), "srgb"))

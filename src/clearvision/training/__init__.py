@@ -1,0 +1,1 @@
+"""Training: one visible loop; the objective is the only part that differs."""

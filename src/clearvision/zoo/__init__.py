@@ -1,0 +1,1 @@
+"""Models: the catalogue, the checkpoint format and the bundled weights."""

@@ -1,0 +1,56 @@
+"""The models that a name can stand for: those bundled in the package, and files on disk."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from clearvision.errors import ModelError
+from clearvision.types import ModelInfo
+from clearvision.zoo.checkpoint import read_info
+
+WEIGHTS_DIR = Path(__file__).parent / "weights"
+
+
+def bundled_models() -> dict[str, Path]:
+    """Return name to file of every model in the package, sorted by name."""
+    return {path.stem: path for path in sorted(WEIGHTS_DIR.glob("*.safetensors"))}
+
+
+def find_model(model: str | Path) -> Path:
+    """Return the file of a bundled model's name, or of a path.
+
+    Raises:
+        ModelError: if it is neither; the text lists what there is.
+    """
+    bundled = bundled_models()
+    if str(model) in bundled:
+        return bundled[str(model)]
+    path = Path(model).expanduser()
+    if path.is_file():
+        return path
+    near = get_close_matches(str(model), bundled, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    raise ModelError(f"unknown model '{model}'{hint} Bundled: {', '.join(bundled)}; or give the path of a .safetensors file")
+
+
+def model_for(task: str, scale: float) -> str:
+    """Return the name of the bundled model of a task whose scale best serves a factor.
+
+    The nearest native scale not below the factor wins, so that only shrinking remains; above all of them, the largest.
+
+    Raises:
+        ModelError: if no bundled model has the task.
+    """
+    cards = [info for info in list_models() if info.task == task]
+    if not cards:
+        known = ", ".join(sorted({info.task for info in list_models()}))
+        raise ModelError(f"no bundled model for task '{task}'; there are models for: {known}")
+    enough = [info for info in cards if info.scale >= scale]
+    best = min(enough, key=lambda info: info.scale) if enough else max(cards, key=lambda info: info.scale)
+    return best.name
+
+
+def list_models() -> list[ModelInfo]:
+    """Return the cards of all bundled models, sorted by name."""
+    return [read_info(path) for path in bundled_models().values()]

@@ -11,7 +11,7 @@ from clearvision.imaging.tiling import Tile, plan_tiles, take_window
 sizes = st.integers(1, 400)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sizes, sizes, st.integers(1, 90), st.integers(1, 90), st.integers(0, 40), st.sampled_from([1, 2, 3, 4, 8]))
 def test_any_plan_covers_once_with_halo_and_one_window_size(
     rows: int, columns: int, tile_rows: int, tile_columns: int, halo: int, multiple: int
@@ -43,7 +43,7 @@ def test_one_window_where_the_picture_fits() -> None:
 
 def test_golden_plan_of_one_row() -> None:
     spans = [(tile.x0, tile.x1, tile.core_x0, tile.core_x1) for tile in plan_tiles(16, 101, tile=40, halo=10)]
-    assert spans == [(0, 54, 0, 41), (23, 77, 41, 61), (47, 101, 61, 101)] or spans == [(0, 61, 0, 50), (40, 101, 50, 101)]
+    assert spans == [(0, 47, 0, 37), (27, 74, 37, 64), (54, 101, 64, 101)]
 
 
 def test_window_beyond_the_edge_is_the_mirror_image() -> None:

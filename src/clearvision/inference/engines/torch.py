@@ -65,7 +65,7 @@ class TorchEngine:
             return self._forward(batch)
         except RuntimeError as error:
             if isinstance(error, getattr(torch, "AcceleratorError", ())):  # since PyTorch 2.8
-                raise EngineError(f"the {self.device} device failed: {_first_line(error)}; try --device cpu") from error
+                raise EngineError(f"the {self.device} device failed: {_first_line(error)}; try device 'cpu'") from error
             if not any(sign in str(error) for sign in OUT_OF_MEMORY):
                 raise
             reason = _first_line(error)

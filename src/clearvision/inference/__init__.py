@@ -1,0 +1,1 @@
+"""Upscaling: plans, engines and the path from one picture to its enlargement."""

@@ -112,7 +112,7 @@ def test_cmyk_becomes_srgb_and_says_so(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_lab_becomes_srgb_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    lab = np.array([[[100, 0, 0], [0, 0, 0], [54.29, 80.81, 69.89]]], np.float32)  # white, black, the red of sRGB
+    lab = np.array([[[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]]], np.float32)  # white, black, the red of sRGB (D65)
     from_array(lab).copy(interpretation="lab").tiffsave(str(tmp_path / "lab.tif"))
     pixels = read_picture(tmp_path / "lab.tif").pixels
     assert pixels.dtype == np.uint16
@@ -437,15 +437,15 @@ def test_pillow_rounds_what_it_cannot_hold(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
 def test_pixels_come_out_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
     blocks = np.kron(noise(4, height=2, width=3), np.ones((16, 16, 1), np.uint8))  # flat blocks survive JPEG
-    image = Image.fromarray(blocks[:, :, :3] if suffix == ".jpg" else blocks)
+    # Pillow 13.0 turns a TIFF of RGBA twice, so it could not be the reference there
+    image = Image.fromarray(blocks[:, :, :3] if suffix in (".jpg", ".tif") else blocks)
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {".webp": {"lossless": True, "exact": True}, ".jpg": {"quality": 100, "subsampling": 0}}.get(suffix, {})
     path = tmp_path / f"a{suffix}"
     image.save(path, exif=exif, dpi=(100, 200), **options)
-    expected = np.asarray(ImageOps.exif_transpose(image if suffix == ".jpg" else _with_exif(image, exif)))
-    if suffix == ".jpg":
-        expected = np.asarray(ImageOps.exif_transpose(_with_exif(image, exif)))
+    image.getexif().load(exif.tobytes())
+    expected = np.asarray(ImageOps.exif_transpose(image))
     for picture in (read_picture(path), picture_from_pil(Image.open(path))):
         array = picture_to_array(picture)
         assert array.flags.c_contiguous
@@ -455,12 +455,6 @@ def test_pixels_come_out_upright(tmp_path: Path, orientation: int, suffix: str) 
     assert again.pixels.shape == picture.pixels.shape  # not turned twice
     if suffix != ".webp":
         assert again.dpi == ((200, 100) if orientation >= 5 else (100, 200))
-
-
-def _with_exif(image: Image.Image, exif: Image.Exif) -> Image.Image:
-    image = image.copy()
-    image.getexif().load(exif.tobytes())
-    return image
 
 
 # ---- cost of import ----------------------------------------------------------------------------------------------------------

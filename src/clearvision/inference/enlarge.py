@@ -1,0 +1,215 @@
+"""Run a network over a picture of any size, window by window, and never let a failure pass for a picture.
+
+The ladder: an output that is not finite is computed again in float32, then on the CPU; a shortage of memory is met with windows of
+half the side down to 64, then with the CPU; a failing device with the CPU. Each step starts the picture afresh, so that it
+comes out of one kind of arithmetic, and is told in the result. Below the last step stands an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearvision.errors import EngineError, PictureError
+from clearvision.imaging.tiling import Tile, take_window
+from clearvision.inference.engines import Batch, Engine, open_engine, run_many
+from clearvision.inference.plan import halo_for, longest_side, padded_size, plan_pass
+from clearvision.inference.verify import EXACT, SeamCheck
+from clearvision.types import PixelArray
+from clearvision.zoo.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+LEAST_TILE = 64
+FULL = {"uint8": 255, "uint16": 65535, "float32": 1}
+_ROWS = 16  # rows rounded at a time: few enough to stay in the processor's cache
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Outcome:
+    """What happened to one picture; grows while it is worked on.
+
+    Attributes:
+        engine: the engine that made the result.
+        tile: side asked of the windows without halo, None for the plan's choice.
+        longest: longest side of a window without halo.
+        tiles: windows run for the result.
+        retries: every step down the ladder, in words.
+        tile_error: largest difference across the cuts, where it was measured.
+    """
+
+    engine: Engine
+    tile: int | None
+    longest: int = 0
+    tiles: int = 0
+    retries: list[str] = field(default_factory=list)
+    tile_error: float | None = None
+
+
+class _NotFiniteError(Exception):
+    """An output holds NaN or infinity."""
+
+
+class Enlarger:
+    """One model with the engines that its pictures need.
+
+    Args:
+        checkpoint: the model.
+        device: as in :func:`~clearvision.inference.engines.open_engine`.
+        precision: likewise.
+        engine: name of the engine, likewise.
+
+    Raises:
+        UsageError: as :func:`~clearvision.inference.engines.open_engine`; as do ModelError and MissingExtraError.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, device: str = "auto", precision: str = "auto", engine: str | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.engine = open_engine(checkpoint, device=device, precision=precision, name=engine)
+
+    def enlarge(self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None) -> PixelArray:
+        """Return the picture enlarged by the network's scale, clamped, rounded, of the same type and channels.
+
+        Args:
+            pixels: (H, W, C), C = 1 or 3, uint8, uint16 or float32; grey is shown to a colour network as such, and each channel
+                of a colour picture to a grey one.
+            outcome: where to start on the ladder; what happens is noted in it.
+            verify: measure the difference across the cuts, at about three times the cost.
+            progress: called with the input pixels done and their total.
+
+        Raises:
+            PictureError: if a float picture holds values that are not finite.
+            EngineError: if every step of the ladder failed, or the cuts of exact tiles are found to show.
+        """
+        scale = self.checkpoint.info.scale
+        height, width, channels = pixels.shape
+        limits = _limits(pixels)
+        out = np.empty((height * scale, width * scale, channels), pixels.dtype)
+        while True:
+            engine = outcome.engine
+            tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile)
+            check = SeamCheck(tiles, scale) if verify else None
+            try:
+                self._fill(out, pixels, tiles, engine, limits, check, progress)
+                if check is not None:
+                    self._judge(check, pixels, outcome)
+            except (MemoryError, EngineError, _NotFiniteError) as error:
+                step = self._step_down(error, outcome, tiles)
+            else:
+                outcome.longest = max(outcome.longest, longest_side(tiles))
+                outcome.tiles += len(tiles)
+                return out
+            logger.warning("%s", step)
+            outcome.retries.append(step)
+
+    def _fill(
+        self,
+        out: PixelArray,
+        pixels: PixelArray,
+        tiles: tuple[Tile, ...],
+        engine: Engine,
+        limits: tuple[float, float],
+        check: SeamCheck | None,
+        progress: Progress | None,
+    ) -> None:
+        scale = self.checkpoint.info.scale
+        total = sum(_area(tile) for tile in tiles)
+        done = 0
+        for tile, image in zip(tiles, self._images(pixels, tiles, engine), strict=True):
+            if check is not None:
+                check.keep(tile, image)
+            _round_into(out[tile.core(scale)], image[tile.core_in_window(scale)], limits)
+            done += _area(tile)
+            if progress is not None:
+                progress(done, total)
+
+    def _images(self, pixels: PixelArray, tiles: tuple[Tile, ...], engine: Engine) -> Iterator[Batch]:
+        """Yield the network's output (h * scale, w * scale, C) for every window; it lives until the next."""
+        channels = pixels.shape[2]
+        batches = (_batch(take_window(pixels, tile), self.checkpoint.info.num_in_ch) for tile in tiles)
+        for result in run_many(engine, batches):
+            if not np.isfinite(result.sum()):  # one addition a value, and any NaN or infinity survives it
+                raise _NotFiniteError
+            yield _image(result, channels)
+
+    def _judge(self, check: SeamCheck, pixels: PixelArray, outcome: Outcome) -> None:
+        info = self.checkpoint.info
+        halo, exact = halo_for(info)
+        rows, columns = padded_size(info, *pixels.shape[:2])
+        witnesses = check.witnesses(rows, columns, halo, info.size.multiple)
+        for tile, image in zip(witnesses, self._images(pixels, witnesses, outcome.engine), strict=True):
+            check.compare(tile, image)
+        outcome.tile_error = max(check.error, outcome.tile_error or 0.0)
+        if exact and outcome.engine.precision == "f32" and check.error > EXACT:
+            raise SeamError(
+                f"tiles differ by {check.error:.1e} across their cuts, more than {EXACT:.0e}: the receptive radius "
+                f"({info.receptive_radius}) on the card of '{info.name}' is too small for its network"
+            )
+
+    def _step_down(self, error: Exception, outcome: Outcome, tiles: tuple[Tile, ...]) -> str:
+        """Prepare the outcome for the next attempt and return what was done, or raise EngineError."""
+        engine = outcome.engine
+        here = f"{engine.name} on {engine.device} in {engine.precision}"
+        if isinstance(error, SeamError):
+            raise error
+        if isinstance(error, MemoryError) and (side := longest_side(tiles)) > LEAST_TILE:
+            outcome.tile = max(LEAST_TILE, side // 2)
+            return f"{here}: not enough memory for tiles of {side}; again with tiles of {outcome.tile}"
+        if isinstance(error, _NotFiniteError) and engine.precision != "f32":
+            outcome.engine = open_engine(self.checkpoint, device=engine.device, precision="f32", name=engine.name)
+            return f"{here}: the output is not finite; again in f32"
+        reason = "the output is not finite" if isinstance(error, _NotFiniteError) else str(error) or "not enough memory"
+        if engine.device != "cpu":
+            outcome.engine = open_engine(self.checkpoint, device="cpu")
+            return f"{here}: {reason}; again on the CPU"
+        raise EngineError(f"{here} failed and nothing is left to try: {reason}") from error
+
+
+class SeamError(EngineError):
+    """Cuts between tiles that ought to be exact were found to show."""
+
+
+def _batch(window: PixelArray, num_in_ch: int) -> Batch:
+    """Return (B, num_in_ch, h, w) in [0, 1], channels last in memory: one picture, or one a channel for a grey network."""
+    floats = np.divide(window, np.float32(FULL[window.dtype.name]), dtype=np.float32)
+    if window.shape[2] == num_in_ch:
+        return floats.transpose(2, 0, 1)[None]
+    if num_in_ch == 1:
+        return np.ascontiguousarray(floats.transpose(2, 0, 1))[:, None]
+    return np.repeat(floats, num_in_ch, axis=2).transpose(2, 0, 1)[None]
+
+
+def _image(result: Batch, channels: int) -> Batch:
+    """Return the network's output as (H, W, C), C as in the picture."""
+    image = result[0].transpose(1, 2, 0) if len(result) == 1 else result[:, 0].transpose(1, 2, 0)
+    return image if image.shape[2] == channels else image.mean(axis=2, keepdims=True)
+
+
+def _limits(pixels: PixelArray) -> tuple[float, float]:
+    """Return the range that results are clamped to: a float picture's own where that is wider than [0, 1]."""
+    if pixels.dtype != np.float32:
+        return 0.0, 1.0
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite(low + high):
+        raise PictureError("the picture holds values that are not finite (NaN or infinity); replace them first")
+    return min(low, 0.0), max(high, 1.0)
+
+
+def _round_into(target: NDArray[Any], image: Batch, limits: tuple[float, float]) -> None:
+    """Write an output into its place, clamped, scaled to the type's range and rounded half up; what overhangs is cropped."""
+    height, width = target.shape[:2]
+    full = np.float32(FULL[target.dtype.name])
+    for top in range(0, height, _ROWS):
+        rows = np.clip(image[top : min(top + _ROWS, height), :width], *limits)
+        target[top : top + _ROWS] = rows if target.dtype == np.float32 else rows * full + np.float32(0.5)
+
+
+def _area(tile: Tile) -> int:
+    return (tile.core_y1 - tile.core_y0) * (tile.core_x1 - tile.core_x0)

@@ -1,0 +1,179 @@
+"""Files that are no pictures, damaged ones and dangerous ones: one clear sentence each, never half a picture."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clearvision.errors import PictureError
+from clearvision.imaging.io import read_picture, write_picture
+from clearvision.imaging.vips import from_array
+from clearvision.types import Picture
+
+
+def make_png(width: int, height: int, data: bytes = b"\0" * 1000) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"just some words\n", "is not a picture, or one of an unknown format; JPEG, PNG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "is not a picture"),
+        (b"3 3\n1 2 3\n4 5 6\n7 8 9\n", "is not a picture"),  # libvips would take it as a matrix
+        (b"\0" * 5000, "is not a picture"),
+        (b"%PDF-1.7 ...", "is a PDF file, which is not read here; convert it to PNG or TIFF"),
+        (b"\xff\x0a" + b"\0" * 99, "is a JPEG XL file"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 99, "is a HEIC or other video-based file"),
+        (b"\x89PNG\r\n\x1a\n", "is damaged, cut short or not readable as png"),
+        (b"\xff\xd8\xff\xe0", "is damaged, cut short or not readable as jpeg"),
+        (b"II*\0\x08\0\0\0", "is damaged, cut short or not readable as tiff"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "is damaged, cut short or not readable as webp"),
+        (b"BM" + b"\xff" * 60, "is damaged, cut short or not readable as bmp"),
+        (b"P6\n9 9\n255\n", "is damaged, cut short or not readable as ppm"),
+        (make_png(0, 9), "is damaged, cut short or not readable as png"),
+        (b"P5\n0 9\n255\n", "ppm"),
+    ],
+)
+def test_content_that_is_no_picture(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(PictureError, match=message) as caught:
+        read_picture(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".ico", ".ppm"])
+def test_words_with_the_suffix_of_a_format_without_magic(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_text("Dear diary, today nothing happened at all, as on most days.\n" * 9)
+    with pytest.raises(PictureError):
+        read_picture(tmp_path / f"a{suffix}")
+
+
+def test_places_that_are_no_file(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="none.png does not exist"):
+        read_picture(tmp_path / "none.png")
+    with pytest.raises(PictureError, match="is a folder, not a picture"):
+        read_picture(tmp_path)
+    with pytest.raises(PictureError, match="cannot be opened: File name too long"):
+        read_picture(tmp_path / ("a" * 300 + ".png"))
+    with pytest.raises(PictureError, match="null"):
+        read_picture(tmp_path / "a\0.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(PictureError, match="is not a regular file"):  # and does not wait for a writer
+            read_picture(tmp_path / "pipe.png")
+
+
+def test_huge_header_in_a_small_file_is_refused_before_decoding(tmp_path: Path) -> None:
+    (tmp_path / "bomb.png").write_bytes(make_png(60000, 60000))
+    assert (tmp_path / "bomb.png").stat().st_size < 1024
+    message = "bomb.png is 60000x60000, 3600 megapixels, and at most 500 are read; raise max_pixels"
+    with pytest.raises(PictureError, match=message):
+        read_picture(tmp_path / "bomb.png")
+    header = b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, 60000, 60000, 1, 24, 0, 0, 0, 0, 0, 0)
+    (tmp_path / "bomb.bmp").write_bytes(header)
+    with pytest.raises(PictureError, match="60000x60000"):
+        read_picture(tmp_path / "bomb.bmp")
+
+
+def test_the_limit_is_the_callers(tmp_path: Path) -> None:
+    write_picture(Picture(np.zeros((10, 10, 1), np.uint8)), tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png", max_pixels=100).width == 10
+    with pytest.raises(PictureError, match="10x10, 0 megapixels, and at most 9.9e-05 are read"):
+        read_picture(tmp_path / "a.png", max_pixels=99)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.97])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif", ".gif", ".bmp", ".jp2", ".tga", ".ppm"])
+def test_a_file_cut_short_is_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".gif":
+        Image.fromarray(pixels).save(path)
+    else:
+        write_picture(Picture(pixels), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(PictureError, match="is damaged, cut short or not readable"):
+        read_picture(path)
+
+
+def test_damaged_png_data_is_refused(tmp_path: Path) -> None:
+    write_picture(Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[len(content) // 2] ^= 0x55
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_bytes_after_the_end_do_no_harm(tmp_path: Path, suffix: str) -> None:
+    write_picture(Picture(np.zeros((8, 8, 3), np.uint8)), tmp_path / f"a{suffix}")
+    with (tmp_path / f"a{suffix}").open("ab") as file:
+        file.write(b"trailer" * 100)
+    assert read_picture(tmp_path / f"a{suffix}").width == 8
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint32, np.int8])
+def test_sample_types_that_are_not_taken(tmp_path: Path, dtype: type[np.generic]) -> None:
+    kind = {np.int16: "short", np.uint32: "uint", np.int8: "char"}[dtype]
+    from_array(np.zeros((4, 4, 3), np.uint8)).cast(kind).tiffsave(str(tmp_path / "a.tif"))
+    with pytest.raises(PictureError, match=f"samples of type {kind}; convert it to 8-bit, 16-bit unsigned or 32-bit float"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_too_many_channels(tmp_path: Path) -> None:
+    image = from_array(np.zeros((4, 4, 3), np.uint8))
+    image.bandjoin(image).tiffsave(str(tmp_path / "a.tif"))
+    with pytest.raises(PictureError, match="has 6 channels; grey and RGB with or without alpha are read"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_camera_raw_is_not_taken_for_its_thumbnail(tmp_path: Path) -> None:
+    write_picture(Picture(np.zeros((8, 8, 3), np.uint8)), tmp_path / "a.tif")
+    (tmp_path / "a.tif").rename(tmp_path / "a.NEF")
+    with pytest.raises(PictureError, match="camera raw file; develop it to TIFF or JPEG first"):
+        read_picture(tmp_path / "a.NEF")
+
+
+def test_deep_files_read_with_8_bits_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "deep.ppm").write_bytes(b"P6\n1 1\n65535\n\xff\xff\x80\x80\0\0")
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.ppm").pixels, [[[255, 128, 0]]])
+    assert "holds more than 8 bits a sample and is read with 8" in caplog.text
+    (tmp_path / "deep.pgm").write_bytes(b"P5\n1 1\n65535\n\x12\x34")
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.pgm").pixels, np.array([[[0x1234]]], np.uint16))
+
+
+def test_standard_error_stays_silent(tmp_path: Path) -> None:
+    picture = Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    for suffix in (".jpg", ".png", ".tif", ".avif", ".webp"):
+        write_picture(picture, tmp_path / f"a{suffix}")
+        content = (tmp_path / f"a{suffix}").read_bytes()
+        (tmp_path / f"a{suffix}").write_bytes(content[: len(content) // 2])
+    code = (
+        "import pathlib, sys\n"
+        "from clearvision.errors import PictureError\n"
+        "from clearvision.imaging.io import read_picture\n"
+        "for path in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    try: read_picture(path)\n"
+        "    except PictureError as error: print(error)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert answer.stderr == ""
+    assert len(answer.stdout.splitlines()) == 5

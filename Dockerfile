@@ -12,8 +12,7 @@ RUN python -m venv /opt/clearvision \
 FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 clearvision
 COPY --from=build /opt/clearvision /opt/clearvision
-# A home that any --user may write to: compiled models are cached there.
-ENV PATH=/opt/clearvision/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1
+ENV PATH=/opt/clearvision/bin:$PATH
 USER clearvision
 WORKDIR /pictures
 ENTRYPOINT ["clearvision"]

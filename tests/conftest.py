@@ -1,8 +1,7 @@
-"""What every test gets: a fixed seed and caches of its own."""
+"""What every test gets: a fixed seed."""
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 
@@ -17,9 +16,3 @@ def fixed_seed() -> None:
     np.random.seed(0)  # noqa: NPY002 - libraries under test may still draw from the legacy generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep compiled models out of the user's cache for the whole run, in subprocesses too."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

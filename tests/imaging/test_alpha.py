@@ -90,5 +90,5 @@ def test_any_size_stays_between_the_visible_colours(height: int, width: int, see
 def test_arrays_that_do_not_belong_together() -> None:
     with pytest.raises(ImageShapeError, match=r"pixels \(4, 4, 3\) uint8 and alpha \(4, 5\) uint8 do not belong together"):
         bleed_colour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.uint8))
-    with pytest.raises(ImageShapeError, match="alpha .* uint16"):
+    with pytest.raises(ImageShapeError, match=r"alpha .* uint16"):
         bleed_colour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint16))

@@ -28,14 +28,12 @@ XMP = (
 )
 
 
-def make_exif(*, thumbnail: bool = False, **first: Any) -> bytes:
-    """Return a block with tags of every directory, big-endian as cameras write it, oriented 6."""
+def make_exif(*, thumbnail: bool = False, orientation: int = 6) -> bytes:
+    """Return a block with tags of every directory, big-endian as cameras write it."""
     exif = Image.Exif()
     exif.endian = ">"
-    exif[0x010F], exif[0x0112], exif[0x8298] = "ACME", 6, "Eve"
+    exif[0x010F], exif[0x0112], exif[0x8298] = "ACME", orientation, "Eve"
     exif[0x0100], exif[0x0101] = 6000, 4000
-    for tag, value in first.items():
-        exif[int(tag[1:], 16)] = value
     camera = exif.get_ifd(0x8769)
     camera[0x9003], camera[0xA002], camera[0xA003], camera[0x829A] = "2020:01:02 03:04:05", 6000, 4000, 0.004
     camera[0x927C], camera[0xA001] = b"ACME\0\1\2\3" * 9, 1
@@ -104,10 +102,12 @@ def test_other_programs_see_it(tmp_path: Path, picture: Picture, suffix: str) ->
         assert exif.get_ifd(0x8769)[0xA002] == 60
         assert exif.get(0x0112, 1) == 1
         if suffix in (".jpg", ".png", ".tif"):
-            np.testing.assert_allclose(image.info["dpi"], (300, 240), atol=0.02)
-        if suffix != ".jpg":
-            return
-        assert [name for name, _ in image.applist][:2] == ["APP0", "APP1"]  # JFIF first, then EXIF
+            np.testing.assert_allclose([float(value) for value in image.info["dpi"]], (300, 240), atol=0.02)
+    if suffix == ".jpg":
+        content = (tmp_path / "a.jpg").read_bytes()
+        head = content[:40]
+        assert (content.count(b"Exif\0\0"), content.count(b"http://ns.adobe.com/xap")) == (1, 1)
+        assert (head[2:11], head[20:22], head[24:30]) == (b"\xff\xe0\x00\x10JFIF\0", b"\xff\xe1", b"Exif\0\0")
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
@@ -151,7 +151,10 @@ def test_from_camera_jpeg_to_upright_tiff(tmp_path: Path) -> None:
 
 
 def test_from_tiff_of_another_program_to_jpeg(tmp_path: Path) -> None:
-    Image.fromarray(PIXELS).save(tmp_path / "scan.tif", exif=make_exif(x0112=3), compression="tiff_lzw", dpi=(600, 600))
+    exif = Image.Exif()
+    exif.load(make_exif(orientation=3))
+    del exif[0x0100], exif[0x0101]  # Pillow would let them override the size of the file
+    Image.fromarray(PIXELS).save(tmp_path / "scan.tif", exif=exif, dpi=(600, 600))
     scan = read_picture(tmp_path / "scan.tif")
     np.testing.assert_array_equal(scan.pixels, PIXELS[::-1, ::-1])
     write_picture(scan, tmp_path / "scan.jpg")
@@ -168,6 +171,13 @@ def test_private_tags_survive_in_jpeg(tmp_path: Path) -> None:
     write_picture(Picture(PIXELS, exif=exif.tobytes()), tmp_path / "a.jpg")
     top, camera, _ = parse(read_picture(tmp_path / "a.jpg").exif)
     assert (top[0xC5D9], camera[0xFDE8]) == (12345, "Own")
+
+
+def test_exif_cannot_change_how_a_tiff_is_laid_out(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0111], exif[0x0103], exif[0x0106] = "ACME", 1, 6, 0
+    write_picture(Picture(PIXELS, exif=exif.tobytes()), tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, PIXELS)
 
 
 def test_grey_profile_goes_with_grey(tmp_path: Path, display_p3: bytes, caplog: pytest.LogCaptureFixture) -> None:
@@ -197,7 +207,7 @@ def test_blocks_too_large_for_jpeg_are_left_out_and_said(tmp_path: Path, caplog:
 
 def test_large_jpeg_keeps_its_data_behind_the_new_head(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)  # more than a piece of 1 MB
-    write_picture(Picture(pixels, exif=make_exif()), tmp_path / "a.jpg", quality=100)
+    write_picture(Picture(pixels, exif=make_exif(orientation=1)), tmp_path / "a.jpg", quality=100)
     assert (tmp_path / "a.jpg").stat().st_size > 1 << 20
     assert np.abs(read_picture(tmp_path / "a.jpg").pixels.astype(int) - pixels).max() < 8
 
@@ -208,7 +218,9 @@ def test_pillow_images_carry_it_too(picture: Picture) -> None:
     assert (back.icc, back.exif, back.xmp, back.dpi) == (picture.icc, picture.exif, picture.xmp, (300, 240))
     turned = Image.fromarray(PIXELS)
     turned.getexif()[0x0112] = 6
-    assert picture_from_pil(turned).width == 40
+    upright = picture_from_pil(turned)
+    assert upright.width == 40
+    assert parse(upright.exif)[0][0x0112] == 1
 
 
 # ---- EXIF blocks -------------------------------------------------------------------------------------------------------------
@@ -222,6 +234,14 @@ def test_upright_changes_one_tag_and_nothing_else() -> None:
     assert parse(upright)[0][0x0112] == 1
     assert upright_exif(block[len(PREFIX) :]) == upright  # as PNG and WebP hold it
     assert upright_exif(upright) == upright
+
+
+def test_values_begin_on_even_bytes() -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0131] = "odd!", "odd also", "even it"  # with their zeros 5, 9 and 8 bytes
+    block = (fit_exif(exif.tobytes(), 1, 1, (72, 72)) or b"")[len(PREFIX) :]
+    rows = [struct.unpack_from("<HHII", block, 10 + 12 * index) for index in range(struct.unpack_from("<H", block, 8)[0])]
+    assert [value % 2 for _, kind, count, value in rows if kind == 5 or count > 4] == [0] * 5
 
 
 def test_fit_corrects_sizes_only_where_they_are_stated() -> None:

@@ -112,12 +112,13 @@ def _with_metadata(path: Path, form: Format, image: VipsImage, pixels: Any, alph
     if form.name == "tiff":
         exif, iptc = read_tiff_blocks(path)
     exif = upright_exif(exif) if exif else None
-    dpi = None
-    # libvips puts 72 dpi (PNG) or 1 pixel/mm where a file is silent; a stated unit, or any other value in PNG, is the file's own
-    if "resolution-unit" in fields or (form.name == "png" and abs(image.xres - _UNKNOWN_RESOLUTION) > 1e-6):
-        dpi = (round(image.xres * 25.4, 1), round(image.yres * 25.4, 1))
-    elif exif:
-        dpi = exif_dpi(exif)
+    # a silent JPEG or TIFF file has no unit, a silent PNG file a value of libvips' own; the others state it in EXIF
+    stated = {
+        "jpeg": "resolution-unit" in fields,
+        "tiff": "resolution-unit" in fields,
+        "png": abs(image.xres - _UNKNOWN_RESOLUTION) > 1e-6,
+    }.get(form.name, False)
+    dpi = (round(image.xres * 25.4, 1), round(image.yres * 25.4, 1)) if stated else exif_dpi(exif or b"")
     return Picture(
         pixels,
         alpha,

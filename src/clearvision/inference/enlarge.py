@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clearvision.errors import EngineError, PictureError
 from clearvision.imaging.tiling import Tile, take_window
 from clearvision.inference.engines import Batch, Engine, open_engine, run_many
-from clearvision.inference.plan import halo_for, longest_side, padded_size, plan_pass
+from clearvision.inference.plan import halo_for, longest_side, plan_pass
 from clearvision.inference.verify import EXACT, SeamCheck
 from clearvision.types import PixelArray
 from clearvision.zoo.checkpoint import Checkpoint
@@ -95,7 +95,7 @@ class Enlarger:
         while True:
             engine = outcome.engine
             tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile)
-            check = SeamCheck(tiles, scale) if verify else None
+            check = SeamCheck(tiles, scale, self.checkpoint.info.size.multiple) if verify else None
             try:
                 self._fill(out, pixels, tiles, engine, limits, check, progress)
                 if check is not None:
@@ -141,13 +141,11 @@ class Enlarger:
 
     def _judge(self, check: SeamCheck, pixels: PixelArray, outcome: Outcome) -> None:
         info = self.checkpoint.info
-        halo, exact = halo_for(info)
-        rows, columns = padded_size(info, *pixels.shape[:2])
-        witnesses = check.witnesses(rows, columns, halo, info.size.multiple)
+        witnesses = check.witnesses()
         for tile, image in zip(witnesses, self._images(pixels, witnesses, outcome.engine), strict=True):
             check.compare(tile, image)
         outcome.tile_error = max(check.error, outcome.tile_error or 0.0)
-        if exact and outcome.engine.precision == "f32" and check.error > EXACT:
+        if halo_for(info)[1] and outcome.engine.precision == "f32" and check.error > EXACT:
             raise SeamError(
                 f"tiles differ by {check.error:.1e} across their cuts, more than {EXACT:.0e}: the receptive radius "
                 f"({info.receptive_radius}) on the card of '{info.name}' is too small for its network"

@@ -1,21 +1,29 @@
-"""PSNR as the literature's tables report it."""
+"""PSNR as the literature's tables report it, the mean squared error under it, and PSNR against the input."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError
 from clearvision.imaging.color import rgb_to_y
+from clearvision.imaging.resize import resize
 
 
-def psnr(a: NDArray[np.floating], b: NDArray[np.floating], *, peak: float = 255.0) -> float:
-    """Return ``20 log10(peak / RMSE)`` in dB over all values of two arrays of one shape; equal arrays give infinity."""
-    if a.shape != b.shape:
-        raise ImageShapeError(f"PSNR compares arrays of one shape, got {a.shape} and {b.shape}")
-    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+def mse(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Return the mean squared difference over all values of two arrays of one shape, whatever their number type."""
+    if a.shape != b.shape or a.size == 0:
+        raise ImageShapeError(f"PSNR and MSE compare arrays of one shape, got {a.shape} and {b.shape}")
+    difference = a.astype(np.float64) - b
+    return float(np.vdot(difference, difference)) / a.size
+
+
+def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
+    """Return ``20 log10(peak / RMSE)`` in dB over all values (all channels) of two arrays of one shape; equal: infinity."""
+    error = mse(a, b)
     return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
 
 
@@ -38,6 +46,27 @@ def psnr_y(sr: NDArray[np.uint8], gt: NDArray[np.uint8], *, crop_border: int) ->
         raise ImageShapeError(f"a picture of {sr.shape[1]}x{sr.shape[0]} has nothing left after cropping {crop_border} on each side")
     window = (slice(crop_border, sr.shape[0] - crop_border), slice(crop_border, sr.shape[1] - crop_border))
     return psnr(_luma(sr[window]), _luma(gt[window]))
+
+
+def lr_consistency(sr: NDArray[np.uint8], lq: NDArray[np.uint8], scale: float) -> float:
+    """Return how well a result still explains its input: PSNR of the result, shrunk back, against the input, in dB.
+
+    The result is shrunk with MATLAB's antialiased bicubic and rounded, and compared on all channels without a border.
+
+    Args:
+        sr: (H, W) or (H, W, C), uint8.
+        lq: the input, (h, w) or (h, w, C), uint8, with H = h * scale and W = w * scale, rounded.
+        scale: how much larger the result is.
+
+    Raises:
+        ImageShapeError: if a picture is not uint8 or the sizes do not go with the scale.
+    """
+    if sr.dtype != np.uint8 or lq.dtype != np.uint8:
+        raise ImageShapeError(f"LR-consistency compares uint8 pictures, got {sr.dtype} and {lq.dtype}")
+    height, width = (round(side * scale) for side in lq.shape[:2])
+    if sr.shape != (height, width, *lq.shape[2:]):
+        raise ImageShapeError(f"a result of shape {sr.shape} is not {scale:g} times its input of shape {lq.shape}")
+    return psnr(resize(sr, *lq.shape[:2]), lq)
 
 
 def _luma(image: NDArray[np.uint8]) -> NDArray[np.float64]:

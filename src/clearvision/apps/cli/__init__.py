@@ -6,11 +6,13 @@ Exit codes: 0 all done, 1 some inputs failed (each is named), 2 usage, 130 inter
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
+from clearvision import __version__
 from clearvision.apps.cli import console, doctor, models, train, upscale
 
 app = typer.Typer(
@@ -28,12 +30,7 @@ app.command("train")(train.train)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            console.say(f"clearvision {version('clearvision')}")
-        except PackageNotFoundError:
-            console.say("clearvision (not installed)")
+        console.say(f"clearvision {__version__}")
         raise typer.Exit
 
 
@@ -49,7 +46,10 @@ def options(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; every error ends as one sentence on stderr."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if arguments is None:
+        arguments = sys.argv[1:]
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that `kill` also leaves no temporary files
+    arguments = arguments or ["--help"]
     if "--debug" in arguments:  # taken anywhere, for it is thought of when the line has already been typed
         arguments = [word for word in arguments if word != "--debug"]
         os.environ[console.DEBUG_VARIABLE] = "1"

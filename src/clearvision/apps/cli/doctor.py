@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clearvision import __version__
 from clearvision.apps.cli import console
 
 OK, ABSENT, BROKEN = "ok", "absent", "broken"
@@ -87,7 +88,8 @@ def _show(findings: list[Finding], broken: list[Finding]) -> None:
 
 def _software() -> Iterator[tuple[str, str, str]]:
     yield "python", OK, f"{platform.python_version()}, {sys.executable}"
-    for name in ("clearvision", *NEEDED):
+    yield "clearvision", OK, __version__
+    for name in NEEDED:
         try:
             yield name, OK, metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -192,3 +194,31 @@ def _models() -> Iterator[tuple[str, str, str]]:
             yield name, *_self_test(name)
         except Exception as error:
             yield name, BROKEN, console.sentence(error)
+
+
+def _self_test(name: str) -> tuple[str, str]:
+    """Return the state of a model and how well bf16 agrees with f32, if the processor computes it."""
+    import numpy as np
+
+    from clearvision.errors import UsageError
+    from clearvision.inference.engines import open_engine
+    from clearvision.zoo.catalogue import find_model
+    from clearvision.zoo.checkpoint import read_checkpoint
+
+    checkpoint = read_checkpoint(find_model(name))
+    info = checkpoint.info
+    y, x = np.indices((32, 32)) / 32
+    probe = 0.5 + 0.4 * np.sin(9 * x + 5 * y * y)
+    batch = np.repeat(probe[None, None], info.num_in_ch, axis=1).astype(np.float32)
+    exact = open_engine(checkpoint, precision="f32").run(batch).copy()
+    if exact.shape[2:] != (32 * info.scale, 32 * info.scale) or not np.isfinite(exact).all():
+        return BROKEN, f"gives {exact.shape} with {np.count_nonzero(~np.isfinite(exact))} values that are not finite"
+    try:
+        fast = open_engine(checkpoint, precision="bf16").run(batch)
+    except UsageError:
+        return OK, "runs in f32; this processor does not compute in bf16"
+    error = float(np.mean((fast - exact) ** 2))
+    decibels = float("inf") if error == 0 else -10 * np.log10(error)
+    if not decibels >= FAITHFUL_DB:  # so that NaN fails
+        return BROKEN, f"bf16 lies {decibels:.1f} dB from f32, at least {FAITHFUL_DB:g} is normal; use --precision f32"
+    return OK, f"runs; bf16 lies {decibels:.1f} dB from f32"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clearvision.apps.cli import console
+from clearvision.errors import ModelError
 
 if TYPE_CHECKING:
     from clearvision.zoo.checkpoint import Checkpoint
@@ -29,6 +30,8 @@ def list_(as_json: AsJson = False) -> int:
     if as_json:
         console.say_json(cards)
         return console.DONE
+    if not cards:
+        raise ModelError("this installation has no bundled models; reinstall clearvision, or give the path of a .safetensors file")
     rows = [
         (
             each["name"],

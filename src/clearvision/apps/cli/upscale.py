@@ -1,0 +1,179 @@
+"""``clearvision upscale``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from clearvision.apps.cli import console
+
+if TYPE_CHECKING:
+    from clearvision.apps.cli.batch import Work
+    from clearvision.apps.cli.jobs import Job
+    from clearvision.inference.upscaler import Upscaler
+
+TASK = "clean"  # of the model that is taken when none is named
+NATIVE = 4  # the factor when neither a size nor a model is named
+SIZE, COMPUTING, FILES = "Size of the result (one of)", "Computing", "Files"
+
+
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Pictures, or folders of pictures.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="OUT", help="A file for one picture, else a folder. Default: beside the input, as NAME_x4."
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(metavar="S", help="Factor, up to 16. Default: the model's own, 4.", rich_help_panel=SIZE)
+    ] = None,
+    width: Annotated[int | None, typer.Option(metavar="W", help="Width in pixels.", rich_help_panel=SIZE)] = None,
+    height: Annotated[int | None, typer.Option(metavar="H", help="Height in pixels.", rich_help_panel=SIZE)] = None,
+    megapixels: Annotated[float | None, typer.Option(metavar="M", help="Millions of pixels.", rich_help_panel=SIZE)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="See 'clearvision models list'. Default: what suits the size.", rich_help_panel=COMPUTING
+        ),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.", rich_help_panel=COMPUTING)
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.", rich_help_panel=COMPUTING)
+    ] = "auto",
+    tile: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Longest side of the tiles; smaller takes less memory.", rich_help_panel=COMPUTING),
+    ] = None,
+    verify_tiles: Annotated[
+        bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
+    ] = False,
+    format: Annotated[
+        str | None, typer.Option(help="png, jpeg, tiff, webp, avif ... Default: the input's.", rich_help_panel=FILES)
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(metavar="Q", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=FILES)
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Descend into subfolders and mirror them.", rich_help_panel=FILES)
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip pictures whose result is there and newer.", rich_help_panel=FILES)
+    ] = False,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Leave out EXIF, XMP and IPTC.", rich_help_panel=FILES)
+    ] = False,
+    max_pixels: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Refuse inputs with more pixels.", rich_help_panel=FILES)
+    ] = 500_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> int:
+    """Enlarge pictures. The result keeps the input's format, bit depth, colour profile and metadata; inputs are never changed."""
+    from clearvision.apps.cli.batch import run_batch
+    from clearvision.apps.cli.jobs import plan_jobs
+    from clearvision.apps.cli.report import Meter
+
+    wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
+    planned = plan_jobs(inputs, out, label=_label(wishes, model), format=format, recursive=recursive)
+    finished = {job for job in planned.jobs if resume and _is_done(job)}
+    upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile)
+    work = _work(upscalers, verify_tiles, quality, strip_metadata, max_pixels)
+    interrupted = False
+    with Meter(planned, finished, upscalers.pixels) as meter:
+        try:
+            run_batch([job for job in planned.jobs if job not in finished], work, meter)
+        except KeyboardInterrupt:
+            interrupted = True
+    if as_json:
+        console.say_json({**meter.as_plain(), "interrupted": interrupted})
+    else:
+        meter.tell()
+    return console.INTERRUPTED if interrupted else console.FAILED if meter.failed else console.DONE
+
+
+def _label(wishes: dict[str, Any], model: str | None) -> str:
+    """Return what tells the result from its input in a file's name, after checking the wish as far as no picture is needed."""
+    from clearvision.apps.cli.batch import as_target
+    from clearvision.inference.plan import target_size
+    from clearvision.zoo.catalogue import find_model
+    from clearvision.zoo.checkpoint import read_info
+
+    native = NATIVE if model is None else read_info(find_model(model)).scale
+    vast = 10**9  # enlarging to a size is within bounds for some pictures only
+    target_size(vast, vast, native=native, **as_target(wishes))
+    if wishes["width"] is not None:
+        return f"_{wishes['width']}w"
+    if wishes["height"] is not None:
+        return f"_{wishes['height']}h"
+    if wishes["megapixels"] is not None:
+        return f"_{wishes['megapixels']:g}mp"
+    return f"_x{wishes['scale'] or native:g}"
+
+
+def _is_done(job: Job) -> bool:
+    """Whether a result is there and newer than its input; results appear whole, so being there is being complete."""
+    try:
+        return job.target.stat().st_mtime >= job.source.stat().st_mtime
+    except OSError:
+        return False
+
+
+class _Upscalers:
+    """The upscaler for each picture: the named model's, or that of the bundled model whose scale suits the wished size."""
+
+    def __init__(self, model: str | None, wishes: dict[str, Any], **options: Any) -> None:  # noqa: ANN401
+        self._model = model
+        self._options = options
+        self._open: dict[str, Upscaler] = {}
+        self.wishes = wishes if model is not None or any(value is not None for value in wishes.values()) else {"scale": NATIVE}
+        self._get(model or self._suited(wishes["scale"] or NATIVE))  # wrong options show now rather than at every picture
+
+    def choose(self, height: int, width: int) -> Upscaler:
+        """Return the upscaler for a picture of a size."""
+        if self._model is not None:
+            return self._get(self._model)
+        rows, columns = self._target(height, width)
+        return self._get(self._suited(max(rows / height, columns / width)))
+
+    def pixels(self, height: int, width: int) -> int:
+        """Return how many pixels the result of a picture of a size will have."""
+        rows, columns = self._target(height, width)
+        return rows * columns
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        from clearvision.apps.cli.batch import as_target
+        from clearvision.inference.plan import target_size
+
+        native = NATIVE if self._model is None else self._get(self._model).info.scale
+        return target_size(height, width, native=native, **as_target(self.wishes))
+
+    @staticmethod
+    def _suited(factor: float) -> str:
+        from clearvision.zoo.catalogue import model_for
+
+        return model_for(TASK, factor)
+
+    def _get(self, model: str) -> Upscaler:
+        from clearvision.inference.upscaler import Upscaler
+
+        if model not in self._open:
+            self._open[model] = Upscaler(model, **self._options)
+        return self._open[model]
+
+
+def _work(upscalers: _Upscalers, verify_tiles: bool, quality: int | None, strip_metadata: bool, max_pixels: int) -> Work:
+    from clearvision.apps.cli.batch import Work
+    from clearvision.imaging.io import read_picture, write_picture
+
+    return Work(
+        read=lambda path: read_picture(path, max_pixels=max_pixels),
+        choose=upscalers.choose,
+        wishes=upscalers.wishes,
+        verify_tiles=verify_tiles,
+        write=lambda picture, path: write_picture(picture, path, quality=quality, strip_metadata=strip_metadata),
+    )

@@ -1,0 +1,106 @@
+"""JPEG as arithmetic on a batch: what libjpeg's encoder and decoder do to the pixels, without the bits between them.
+
+It keeps libjpeg's roundings (YCbCr to 8 bits, chroma averaged by twos and brought back by its smooth upsampling, tables scaled
+to integers), so it differs from the real thing by single levels here and there. Rounding lets gradients through unchanged.
+
+Facts: ITU-T T.81 (JPEG); ITU-T T.871 (JFIF); the documentation of libjpeg.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clearvision.degradations.exact import quantisation_tables
+
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
+_FROM_YCC = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
+_MIDDLE = (0.0, 128.0, 128.0)
+
+
+def compress(images: Tensor, qualities: Sequence[int], *, chroma: str = "4:2:0") -> Tensor:
+    """Return what comes back from a JPEG file, every sample by its own quality.
+
+    Args:
+        images: (B, 3, H, W), RGB, float in [0, 1]; rounded to 8 bits first.
+        qualities: one a sample, 1 to 100.
+        chroma: ``4:2:0`` halves the chroma on both axes, ``4:4:4`` leaves it whole.
+
+    Returns:
+        (B, 3, H, W), RGB in [0, 1], at 8-bit levels.
+    """
+    height, width = images.shape[2:]
+    tables = [torch.from_numpy(np.stack(pair)) for pair in zip(*map(quantisation_tables, qualities), strict=True)]
+    luma_table, chroma_table = (table.to(images)[:, None, None, None] for table in tables)
+    multiple = 16 if chroma == "4:2:0" else 8
+    margin = (0, -width % multiple, 0, -height % multiple)
+    levels = F.pad(_round(images.clamp(0, 1) * 255), margin, mode="replicate")
+    planes = _round(_colours(levels, _TO_YCC) + _column(_MIDDLE, images))
+    luma = _blocks_through(planes[:, :1], luma_table)[..., :height, :width]
+    if chroma == "4:2:0":
+        small = _blocks_through(_halved(planes[:, 1:]), chroma_table)[..., : (height + 1) // 2, : (width + 1) // 2]
+        both = _doubled(small)[..., :height, :width]
+    else:
+        both = _blocks_through(planes[:, 1:], chroma_table)[..., :height, :width]
+    decoded = _colours(torch.cat([luma, both], dim=1) - _column(_MIDDLE, images), _FROM_YCC)
+    return _round(decoded).clamp(0, 255) / 255
+
+
+def _blocks_through(planes: Tensor, table: Tensor) -> Tensor:
+    """Transform, quantise and back: (B, C, H, W) in 8-bit levels, H and W multiples of 8; table (B, 1, 1, 1, 8, 8)."""
+    batch, channels, height, width = planes.shape
+    basis = _cosines().to(planes)
+    blocks = (planes - 128).reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+    coefficients = basis @ blocks @ basis.T
+    quantised = _round(coefficients / table) * table
+    restored = (basis.T @ quantised @ basis).transpose(3, 4).reshape(planes.shape)
+    return _round(restored + 128).clamp(0, 255)
+
+
+def _halved(planes: Tensor) -> Tensor:
+    """Average 2x2 pixels; halves go down and up by turns along a row, as libjpeg's do."""
+    sums = F.avg_pool2d(planes, 2) * 4
+    bias = torch.arange(sums.shape[-1], device=planes.device).remainder(2) + 1
+    return _through(torch.floor((sums + bias) / 4), sums / 4)
+
+
+def _doubled(planes: Tensor) -> Tensor:
+    """Double both sides by weights of 3 and 1 between neighbours, rounded as libjpeg does."""
+    if planes.shape[-1] <= 2:  # libjpeg repeats pixels where there are too few
+        return planes.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    tall = F.pad(planes, (0, 0, 1, 1), mode="replicate")
+    rows = torch.stack([3 * planes + tall[..., :-2, :], 3 * planes + tall[..., 2:, :]], dim=3)
+    rows = rows.reshape(*planes.shape[:2], -1, planes.shape[-1])
+    wide = F.pad(rows, (1, 1, 0, 0), mode="replicate")
+    columns = torch.stack([3 * rows + wide[..., :-2] + 8, 3 * rows + wide[..., 2:] + 7], dim=4).flatten(3)
+    return _through(torch.floor(columns / 16), columns / 16)
+
+
+def _cosines() -> Tensor:
+    """Return the orthonormal DCT-II of length 8, (frequency, place)."""
+    place = torch.arange(8, dtype=torch.float64)
+    basis = torch.cos(math.pi / 8 * place[:, None] * (place + 0.5)) / 2
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def _colours(planes: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
+    return torch.einsum("dc,bchw->bdhw", planes.new_tensor(matrix), planes)
+
+
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    return like.new_tensor(values)[:, None, None]
+
+
+def _round(values: Tensor) -> Tensor:
+    return _through(torch.floor(values + 0.5), values)
+
+
+def _through(result: Tensor, values: Tensor) -> Tensor:
+    """Return the result, with the gradient of the values."""
+    return values + (result - values).detach() if values.requires_grad else result

@@ -1,0 +1,1 @@
+"""Measuring models on test sets: protocols, sets, the run, statistics and reports."""

@@ -1,0 +1,310 @@
+"""From one picture to its enlargement: passes of the network, resampling to the wished size, alpha, metadata."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from clearvision.errors import PictureError, UsageError
+from clearvision.imaging.resize import resize
+from clearvision.inference.enlarge import Enlarger, Outcome, Progress
+from clearvision.inference.plan import Plan, plan_picture, target_size
+from clearvision.types import ModelInfo, Picture, PixelArray
+from clearvision.zoo.catalogue import find_model, model_for
+from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+ImageT = TypeVar("ImageT")
+
+
+@dataclass(frozen=True)
+class UpscaleReport:
+    """How a result came about.
+
+    Attributes:
+        engine: ``openvino`` or ``torch``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``f32``, ``bf16`` or ``f16``.
+        tile: longest side of a window without its halo; 0 where the network did not run, to make a picture smaller.
+        tiles: windows run for the result.
+        seconds: time taken, without reading and writing files.
+        retries: every step down the retry ladder, in words; empty when all went well.
+        tile_error: largest difference across the cuts, where that was asked for.
+    """
+
+    engine: str
+    device: str
+    precision: str
+    tile: int
+    tiles: int
+    seconds: float
+    retries: tuple[str, ...] = ()
+    tile_error: float | None = None
+
+
+class Upscaler:
+    """A model ready to enlarge pictures.
+
+    A picture comes back as what it came as: an array as an array of its type, a :class:`~clearvision.types.Picture` as a
+    Picture with its metadata, a Pillow image as one. A path comes back as a Pillow image, which holds 8 bits a channel; to
+    keep 16, read the file with :func:`clearvision.imaging.io.read_picture`.
+
+    Args:
+        model: a bundled model's name, the path of a ``.safetensors`` file, or a checkpoint.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``f32``, ``bf16`` or ``f16``.
+        tile: longest side of a window without its halo, at least 16; by default as large as 768 MiB of activations allow.
+        engine: ``openvino``, ``torch`` or None for the one that suits the device.
+
+    Raises:
+        ModelError: if the model is unknown, damaged or does not fit its network.
+        UsageError: if an option is outside what is allowed or not to be had on this machine.
+        MissingExtraError: if the torch engine is needed and PyTorch is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Checkpoint = "clean-x4",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: int | None = None,
+        engine: str | None = None,
+    ) -> None:
+        checkpoint = model if isinstance(model, Checkpoint) else read_checkpoint(find_model(model))
+        self._enlarger = Enlarger(checkpoint, device=device, precision=precision, engine=engine)
+        self._tile = tile
+        self.plan(1, 1)  # refuses a wrong tile now rather than at the first picture
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's card."""
+        return self._enlarger.checkpoint.info
+
+    def plan(
+        self,
+        height: int,
+        width: int,
+        *,
+        scale: float | None = None,
+        to_width: int | None = None,
+        to_height: int | None = None,
+        megapixels: float | None = None,
+        sample_bytes: int = 1,
+    ) -> Plan:
+        """Return what a picture of a size will take.
+
+        Args:
+            height: rows of the picture.
+            width: columns of the picture.
+            scale: as in :meth:`run`.
+            to_width: its ``width``.
+            to_height: its ``height``.
+            megapixels: as in :meth:`run`.
+            sample_bytes: bytes of one sample: 1, 2 or 4.
+
+        Raises:
+            UsageError: as :meth:`run`.
+        """
+        target = target_size(
+            height, width, native=self.info.scale, scale=scale, to_width=to_width, to_height=to_height, megapixels=megapixels
+        )
+        precision = self._enlarger.engine.precision
+        return plan_picture(
+            self.info, precision, height=height, width=width, sample_bytes=sample_bytes, target=target, tile=self._tile
+        )
+
+    def __call__(
+        self,
+        image: ImageT,
+        *,
+        scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        megapixels: float | None = None,
+        verify_tiles: bool = False,
+        progress: Progress | None = None,
+    ) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
+        """Return an image enlarged, of the same kind; see the class for kinds and :meth:`run` for the rest."""
+        picture, back = _as_picture(image)
+        wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
+        return back(self.run(picture, **wishes, verify_tiles=verify_tiles, progress=progress)[0])  # type: ignore[arg-type]
+
+    def run(
+        self,
+        picture: Picture,
+        *,
+        scale: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        megapixels: float | None = None,
+        verify_tiles: bool = False,
+        progress: Progress | None = None,
+    ) -> tuple[Picture, UpscaleReport]:
+        """Return a picture enlarged, with its metadata, and how that went.
+
+        Of scale, width, height and megapixels at most one may be given, and none means the model's own scale. The network runs
+        until the picture is at least as large as wished, at most twice; the rest is antialiased bicubic resampling, and all of
+        it for a picture made smaller. Sides are rounded to the nearest pixel.
+
+        Args:
+            picture: the picture; it does not change.
+            scale: sides of the result divided by those of the picture, above 0 and at most 16.
+            width: columns of the result; rows in proportion.
+            height: rows of the result; columns in proportion.
+            megapixels: millions of pixels of the result.
+            verify_tiles: measure the difference across the cuts between tiles, at about three times the cost.
+            progress: called with the pixels done and their total.
+
+        Returns:
+            The picture, of the same type, channels and resolution (dpi) and with the same metadata; and the report.
+
+        Raises:
+            UsageError: if a wish is outside what is allowed.
+            PictureError: if the picture holds values that are not finite, or its result would not fit in this machine's memory.
+            EngineError: if every step of the retry ladder failed, or verified tiles turn out not to be exact.
+        """
+        start = time.perf_counter()
+        pixels = picture.pixels
+        plan = self.plan(
+            *pixels.shape[:2],
+            scale=scale,
+            to_width=width,
+            to_height=height,
+            megapixels=megapixels,
+            sample_bytes=pixels.dtype.itemsize,
+        )
+        _check_memory(plan)
+        outcome = Outcome(self._enlarger.engine, self._tile)
+        if picture.alpha is not None:
+            from clearvision.imaging.alpha import bleed_colour
+
+            pixels = bleed_colour(pixels, picture.alpha)
+        for index in range(plan.passes):
+            report = _part_of(progress, index, plan.passes, self.info.scale)
+            pixels = self._enlarger.enlarge(pixels, outcome, verify=verify_tiles, progress=report)
+        result = replace(
+            picture,
+            pixels=_fit(pixels, plan),
+            alpha=None if picture.alpha is None else _fit(picture.alpha, plan),
+        )
+        engine = outcome.engine
+        seconds = time.perf_counter() - start
+        retries = tuple(outcome.retries)
+        return result, UpscaleReport(
+            engine.name, engine.device, engine.precision, outcome.longest, outcome.tiles, seconds, retries, outcome.tile_error
+        )
+
+
+def upscale(
+    image: ImageT,
+    *,
+    scale: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    megapixels: float | None = None,
+    model: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
+    """Enlarge a picture with a bundled model; the model last used stays loaded.
+
+    Args:
+        image: a path, a Pillow image, an array or a :class:`~clearvision.types.Picture`; the result is of the same kind, and a
+            Pillow image for a path. Arrays are (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1], RGB.
+        scale: sides of the result divided by those of the picture, above 0 and at most 16; 4 when no size is given.
+        width: columns of the result; rows in proportion.
+        height: rows of the result; columns in proportion.
+        megapixels: millions of pixels of the result.
+        model: a bundled model's name or the path of a ``.safetensors`` file; by default the ``clean`` model whose scale suits.
+        device: as in :class:`Upscaler`.
+        precision: as in :class:`Upscaler`.
+        tile: as in :class:`Upscaler`.
+
+    Raises:
+        PictureError: if the picture cannot be read or taken.
+        ImageShapeError: if an array is not a picture.
+        UsageError: if an option is outside what is allowed.
+        ModelError: if the model is unknown or damaged.
+        EngineError: if the picture could not be computed.
+    """
+    picture, back = _as_picture(image)
+    rows, columns = picture.pixels.shape[:2]
+    wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
+    if model is None:
+        target = target_size(rows, columns, native=4, scale=scale, to_width=width, to_height=height, megapixels=megapixels)
+        model = model_for("clean", max(target[0] / rows, target[1] / columns))
+        wishes = wishes if any(value is not None for value in wishes.values()) else {"scale": 4}
+    upscaler = _upscaler(str(model), device, precision, tile)
+    return back(upscaler.run(picture, **wishes)[0])  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1)
+def _upscaler(model: str, device: str, precision: str, tile: int | None) -> Upscaler:
+    return Upscaler(model, device=device, precision=precision, tile=tile)
+
+
+def _as_picture(image: object) -> tuple[Picture, Callable[[Picture], Any]]:
+    """Return an image as a picture, and how to turn the result into the same kind."""
+    if isinstance(image, Picture):
+        return image, lambda picture: picture
+    if isinstance(image, np.ndarray):
+        from clearvision.imaging.convert import picture_from_array, picture_to_array
+
+        shaped = np.atleast_3d if image.ndim == 3 else np.asarray  # (H, W, 1) stays so
+        return picture_from_array(image), lambda picture: shaped(picture_to_array(picture))
+    from clearvision.imaging.convert import picture_from_pil, picture_to_pil
+
+    if isinstance(image, str | os.PathLike):
+        from clearvision.imaging.io import read_picture
+
+        return read_picture(Path(image)), picture_to_pil
+    if hasattr(image, "getexif"):  # a Pillow image, without importing Pillow to find out
+        pil: PilImage = image  # type: ignore[assignment]
+        return picture_from_pil(pil), picture_to_pil
+    raise UsageError(f"cannot upscale a {type(image).__name__}; give a path, a Pillow image, a numpy array or a Picture")
+
+
+def _part_of(progress: Progress | None, index: int, passes: int, scale: int) -> Progress | None:
+    """Return a callback for one of several passes, of which each has ``scale**2`` times the pixels of the one before."""
+    if progress is None:
+        return None
+    shares = [scale ** (2 * number) for number in range(passes)]
+
+    def part(done: int, total: int) -> None:
+        unit = total // shares[index]
+        progress(unit * sum(shares[:index]) + done, unit * sum(shares[:index]) + total + unit * sum(shares[index + 1 :]))
+
+    return part
+
+
+def _fit(array: PixelArray, plan: Plan) -> PixelArray:
+    """Resample to the plan's size, without overshoot."""
+    if array.shape[:2] == (plan.height, plan.width):
+        return array
+    resized = resize(array, plan.height, plan.width)
+    if array.dtype == np.float32:  # integers are clipped already
+        np.clip(resized, min(float(array.min()), 0.0), max(float(array.max()), 1.0), out=resized)
+    return resized
+
+
+def _check_memory(plan: Plan) -> None:
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return
+    if plan.memory > memory:
+        raise PictureError(
+            f"a result of {plan.width}x{plan.height} pixels takes about {plan.memory / 1e9:.0f} GB of memory and this machine has "
+            f"{memory / 1e9:.0f} GB; use a smaller scale"
+        )

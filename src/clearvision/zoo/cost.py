@@ -1,0 +1,92 @@
+"""What a model costs, counted from its arrays: parameters, and multiply-adds in convolutions. PyTorch is not needed.
+
+A convolution does one multiply-add for every weight at every pixel it is applied to, so the count needs the size of each
+kernel and the resolution it works at. The networks of this project that run without PyTorch keep to the input's resolution,
+but for RRDBNet's tail; any other network is counted by running it on PyTorch's "meta" device, which computes shapes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from clearvision.zoo.checkpoint import Checkpoint
+
+PIXELS_720P = 1280 * 720
+_RRDB_TAIL = {"conv_up1": 2, "conv_up2": 4, "conv_hr": 4, "conv_last": 4}  # sides relative to where the body works
+_BRANCHES = (".sk.", ".conv.0.", ".conv.1.", ".conv.2.")  # of re-parameterised convolutions: folded away when the network runs
+_META_SIDE = 48  # of the input that is run for its shapes; a multiple of what every network needs
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs.
+
+    Attributes:
+        parameters: numbers that the network holds when it runs, re-parameterised branches folded.
+        macs_per_pixel: multiply-adds of convolutions and linear layers for each pixel of the result; None if it cannot be told.
+    """
+
+    parameters: int
+    macs_per_pixel: float | None
+
+    @property
+    def flops_per_pixel(self) -> float | None:
+        """Two operations, one product and one sum, for each multiply-add."""
+        return None if self.macs_per_pixel is None else 2 * self.macs_per_pixel
+
+    @property
+    def giga_macs_720p(self) -> float | None:
+        """Billions of multiply-adds for a result of 1280x720 pixels, as papers state them."""
+        return None if self.macs_per_pixel is None else self.macs_per_pixel * PIXELS_720P / 1e9
+
+
+def model_cost(checkpoint: Checkpoint) -> ModelCost:
+    """Count a model's parameters and multiply-adds."""
+    info = checkpoint.info
+    arrays = dict(_running_arrays(checkpoint))
+    parameters = sum(value.size for value in arrays.values())
+    kernels = {name: value.size for name, value in arrays.items() if name.endswith("weight") and value.ndim == 4}
+    if info.arch in ("span", "srvgg"):
+        return ModelCost(parameters, sum(kernels.values()) / info.scale**2)
+    if info.arch == "rrdbnet":
+        # for scales 1 and 2 the body works on pixels gathered 4x4 and 2x2, so the result always has 4 times its sides
+        body = sum(size * _RRDB_TAIL.get(name.partition(".")[0], 1) ** 2 for name, size in kernels.items())
+        return ModelCost(parameters, body / 16)
+    return ModelCost(parameters, _traced_macs(checkpoint))
+
+
+def _running_arrays(checkpoint: Checkpoint) -> Iterable[tuple[str, Any]]:
+    folded = any(".eval_conv." in name for name in checkpoint.weights)
+    for name, value in checkpoint.weights.items():
+        if not (folded and any(branch in name for branch in _BRANCHES)):
+            yield name, value
+
+
+def _traced_macs(checkpoint: Checkpoint) -> float | None:
+    try:
+        import torch
+        from torch import nn
+
+        from clearvision.zoo.build import build_network
+    except ImportError:
+        return None
+    net = build_network(checkpoint).to("meta")
+    total = 0
+
+    def count(module: nn.Module, _: object, output: Any) -> None:  # noqa: ANN401
+        nonlocal total
+        weight = module.weight
+        assert isinstance(weight, torch.Tensor)
+        if isinstance(module, nn.Linear):
+            total += output.numel() * module.in_features
+        else:
+            total += output.numel() // output.shape[1] * weight.numel()
+
+    hooks = [each.register_forward_hook(count) for each in net.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
+    with torch.inference_mode():
+        sr = net(torch.zeros(1, checkpoint.info.num_in_ch, _META_SIDE, _META_SIDE, device="meta"))
+    for hook in hooks:
+        hook.remove()
+    return total / (sr.shape[-1] * sr.shape[-2])

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clearvision
+from clearvision.imaging.io import picture_from_array, read_picture, write_picture
+
+SOURCE = str(Path(clearvision.__file__).parents[1])
+
+
+def shape(path: Path) -> tuple[int, ...]:
+    return read_picture(path).pixels.shape
+
+
+def python(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *map(str, words)]
+    path = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": path, **environment}
+    )
+
+
+def clearvision_process(*words: object) -> subprocess.CompletedProcess[str]:
+    return python("-m", "clearvision.apps.cli", *words)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def bad_files(folder: Path, write_photo: Callable[..., Path]) -> dict[str, str]:
+    """Write what people mistake for pictures; return name to what must be said of it."""
+    (folder / "text.png").write_text("just words\n" * 20)
+    whole = write_photo(folder / "whole.jpg", 64, 64).read_bytes()
+    (folder / "whole.jpg").unlink()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    (folder / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 900)) + chunk(b"IEND", b""))
+    return {
+        "cut.jpg": "damaged, cut short",
+        "empty.png": "is empty",
+        "text.png": "is not a picture",
+        "vast.png": "60000x60000",
+        "missing.png": "does not exist",
+    }
+
+
+def test_default_is_four_times_beside_the_input(run: Callable, photo: Path) -> None:
+    before = photo.read_bytes()
+    ran = run("upscale", photo)
+    assert ran.code == 0
+    assert shape(photo.with_name("photo_x4.png")) == (64, 96, 3)
+    assert photo.read_bytes() == before
+    assert ran.out.startswith(f"{photo} (24x16) -> {photo.with_name('photo_x4.png')} (96x64), ")
+    assert "MP/s, clean-x4 on openvino cpu" in ran.out
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "expected", "model"),
+    [
+        (("--scale", "2"), "photo_x2.png", (32, 48), "clean-x2"),
+        (("--scale", "2.5"), "photo_x2.5.png", (40, 60), "clean-x4"),
+        (("--width", "48"), "photo_48w.png", (32, 48), "clean-x2"),
+        (("--height", "100"), "photo_100h.png", (100, 150), "clean-x4"),
+        (("--megapixels", "0.0006"), "photo_0.0006mp.png", (20, 30), "clean-x2"),
+        (("--scale", "2", "--model", "clean-x4"), "photo_x2.png", (32, 48), "clean-x4"),
+        (("--model", "clean-x2"), "photo_x2.png", (32, 48), "clean-x2"),
+    ],
+)
+def test_size_and_model_follow_the_wish(
+    run: Callable, photo: Path, words: tuple[str, ...], name: str, expected: tuple[int, int], model: str
+) -> None:
+    ran = run("upscale", photo, *words, "--json")
+    assert ran.code == 0, ran.err
+    assert shape(photo.with_name(name))[:2] == expected
+    (told,) = ran.json["pictures"]
+    assert (told["model"], told["source_size"], told["target_size"]) == (model, [24, 16], [expected[1], expected[0]])
+
+
+def test_sixteen_bits_stay_sixteen_bits(run: Callable, tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 40 * 40).reshape(40, 40, 1).astype(np.uint16)
+    write_picture(picture_from_array(ramp), tmp_path / "deep.tif")
+    assert run("upscale", tmp_path / "deep.tif", "-o", tmp_path / "out").code == 0
+    result = read_picture(tmp_path / "out/deep.tif").pixels
+    assert result.dtype == np.uint16
+    assert len(np.unique(result)) > 256
+
+
+def test_format_quality_and_metadata_reach_the_file(run: Callable, photo: Path, tmp_path: Path) -> None:
+    for quality in (30, 95):
+        words = ("-o", tmp_path / f"q{quality}", "--format", "jpeg", "--quality", quality)
+        assert run("upscale", photo, *words).code == 0
+    small, large = (tmp_path / f"q{quality}/photo.jpg" for quality in (30, 95))
+    assert read_picture(small).format == "jpeg"
+    assert small.stat().st_size < large.stat().st_size
+
+
+def test_bad_pictures_are_told_and_the_others_done(
+    run: Callable, photo: Path, tmp_path: Path, photo_writer: Callable[..., Path]
+) -> None:
+    expected = bad_files(tmp_path, photo_writer)
+    ran = run("upscale", *(tmp_path / name for name in expected), photo, "-o", tmp_path / "out")
+    assert ran.code == 1
+    assert files(tmp_path / "out") == ["photo.png"]
+    sentences = [line for line in ran.err.splitlines() if line.startswith("clearvision: ")]
+    assert len(sentences) == len(expected)
+    for (name, words), sentence in zip(expected.items(), sentences, strict=True):
+        assert sentence.startswith(f"clearvision: {tmp_path / name} ")
+        assert words in sentence
+    assert f"5 of 6 failed:\n  {tmp_path / 'cut.jpg'}\n" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_json_holds_everything_and_stdout_nothing_else(run: Callable, photo: Path, tmp_path: Path) -> None:
+    ran = run("upscale", photo, tmp_path / "missing.png", "-o", tmp_path / "out", "--json", "--verify-tiles", "--tile", "16")
+    assert ran.code == 1
+    told = ran.json
+    assert (told["done"], told["failed"], told["skipped"], told["interrupted"]) == (1, 1, 0, False)
+    good, bad = told["pictures"]
+    assert good["output"] == str(tmp_path / "out/photo.png")
+    assert good["engine"] == "openvino"
+    assert good["retries"] == []
+    assert good["tile_error"] is not None
+    assert bad["status"] == "failed"
+    assert bad["error"] == f"{tmp_path / 'missing.png'} does not exist"
+
+
+def test_resume_skips_what_is_there_and_newer(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        photo_writer(tmp_path / "in" / name)
+    words = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--resume", "--json")
+    assert run(*words).json["done"] == 3
+    (tmp_path / "out/a.png").unlink()
+    later = time.time() + 60
+    os.utime(tmp_path / "in/b.png", (later, later))
+    again = run(*words)
+    assert again.code == 0
+    assert {picture["input"][-5:]: picture["status"] for picture in again.json["pictures"]} == {
+        "c.png": "skipped",
+        "a.png": "done",
+        "b.png": "done",
+    }
+
+
+def test_a_failed_write_is_a_failed_picture(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    photo_writer(tmp_path / "in/a/x.png")
+    photo_writer(tmp_path / "in/b/y.png")
+    source = photo_writer(tmp_path / "wide.png", 1, 1100)
+    ran = run("upscale", source, "-o", tmp_path / "out", "--scale", "16", "--format", "webp")
+    assert ran.code == 1
+    assert "webp holds at most 16383 pixels a side" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--scale", "0"), "scale (0.0) must be above 0 and at most 16"),
+        (("--scale", "-1"), "scale (-1.0) must be above 0"),
+        (("--scale", "99"), "scale (99) must be above 0 and at most 16"),
+        (("--scale", "nan"), "scale (nan) must be above 0"),
+        (("--scale", "big"), "'--scale': 'big' is not a valid float; see 'clearvision upscale --help'"),
+        (("--scale", "2", "--width", "9"), "give only one of scale, width, height and megapixels, not scale and width"),
+        (("--width", "0"), "width (0) must be above 0"),
+        (("--model", "clean-x5"), "unknown model 'clean-x5'; did you mean 'clean-x"),
+        (("--model", "missing.safetensors"), "unknown model 'missing.safetensors'"),
+        (("--tile", "3"), "tile (3) must be at least 16"),
+        (("--device", "tpu"), "'--device': 'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'"),
+        (("--precision", "int3"), "'--precision': 'int3' is not one of"),
+        (("--quality", "0"), "'--quality': 0 is not in the range 1<=x<=100"),
+        (("--format", "doc"), "cannot write the format 'doc'"),
+        (("--colour", "red"), "No such option: --colour"),
+    ],
+)
+def test_usage_errors_are_one_sentence_and_exit_2(run: Callable, photo: Path, words: tuple[str, ...], expected: str) -> None:
+    ran = run("upscale", photo, *words)
+    assert ran.code == 2
+    assert expected in ran.err
+    assert ran.err.startswith("clearvision: ")
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+    assert files(photo.parent) == ["photo.png"]
+
+
+def test_usage_errors_are_json_too(run: Callable, photo: Path) -> None:
+    ran = run("upscale", photo, "--scale", "0", "--json")
+    assert ran.code == 2
+    assert "scale (0.0) must be above 0" in ran.json["error"]
+
+
+def test_a_size_too_large_for_one_picture_fails_that_picture(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]
+) -> None:
+    small, large = photo_writer(tmp_path / "small.png", 4, 4), photo_writer(tmp_path / "large.png", 8, 32)
+    ran = run("upscale", small, large, "--width", "96", "-o", tmp_path / "out")
+    assert ran.code == 1
+    assert f"{small}: width (96) would enlarge the picture of 4x4 pixels 24.0 times" in ran.err
+    assert files(tmp_path / "out") == ["large.png"]
+
+
+def test_unexpected_faults_are_a_sentence_and_debug_shows_where(
+    run: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("clearvision.inference.upscaler.Upscaler.run", broken)
+    ran = run("upscale", photo)
+    assert ran.code == 1
+    assert ran.err == f"clearvision: {photo}: unexpected KeyError: 'oops' (a fault of ClearVision; --debug shows where)\n"
+    shown = run("upscale", photo, "--debug")
+    assert shown.code == 1
+    assert "Traceback" in shown.err
+
+
+def test_interruption_keeps_what_is_whole(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clearvision.inference.upscaler import Upscaler
+
+    for name in ("a.png", "b.png", "c.png"):
+        photo_writer(tmp_path / "in" / name)
+    real, calls = Upscaler.run, []
+
+    def interrupted(self: Upscaler, *arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Upscaler, "run", interrupted)
+    ran = run("upscale", tmp_path / "in", "-o", tmp_path / "out")
+    assert ran.code == 130
+    assert ran.err.endswith("clearvision: interrupted\n")
+    assert files(tmp_path / "out") == ["a.png"]
+    assert "a.png" in ran.out
+
+
+def test_a_process_exits_with_the_code_and_without_traceback(weights_dir: Path, photo: Path, tmp_path: Path) -> None:
+    model = weights_dir / "clean-x4.safetensors"
+    (tmp_path / "plain").write_text("a file")
+    below_a_file = clearvision_process("upscale", photo, "--model", model, "-o", tmp_path / "plain/out/big.png")
+    assert below_a_file.returncode == 2
+    assert "plain is not a folder" in below_a_file.stderr
+    mixed = clearvision_process("upscale", photo, tmp_path / "missing.png", "--model", model, "-o", tmp_path / "out")
+    assert mixed.returncode == 1
+    assert files(tmp_path / "out") == ["photo.png"]
+    for done in (below_a_file, mixed):
+        assert "Traceback" not in done.stderr
+
+
+def test_torch_is_never_imported_to_upscale(weights_dir: Path, photo: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from clearvision.apps.cli import main\n"
+        f"sys.exit(main(['upscale', {str(photo)!r}, '--model', {str(weights_dir / 'clean-x4.safetensors')!r}]))"
+    )
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_starts_without_heavy_libraries() -> None:
+    code = (
+        "import sys\nfrom clearvision.apps.cli import main\nmain(['--help'])\n"
+        "print(sorted({'torch', 'openvino', 'numpy', 'pyvips', 'PIL', 'yaml'} & set(sys.modules)))"
+    )
+    done = python("-c", code)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr

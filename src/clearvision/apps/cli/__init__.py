@@ -50,9 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments = sys.argv[1:]
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that `kill` also leaves no temporary files
     arguments = arguments or ["--help"]
-    if "--debug" in arguments:  # taken anywhere, for it is thought of when the line has already been typed
-        arguments = [word for word in arguments if word != "--debug"]
-        os.environ[console.DEBUG_VARIABLE] = "1"
+    console.show_tracebacks("--debug" in arguments)
+    arguments = [word for word in arguments if word != "--debug"]  # taken anywhere: it comes to mind with the line typed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks

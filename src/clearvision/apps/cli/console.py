@@ -12,13 +12,16 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from clearvision.errors import ClearVisionError, MissingExtraError, ModelError, RecipeError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-DEBUG_VARIABLE = "CLEARVISION_DEBUG"
+
+_tracebacks = False
 
 
 def say(text: str) -> None:
@@ -38,7 +41,7 @@ def say_json(document: Any) -> None:  # noqa: ANN401
 
 def sentence(error: BaseException) -> str:
     """Tell an error in one line, without a traceback; the traceback goes to stderr where debugging is wanted."""
-    if debug_wanted():
+    if _tracebacks:
         note("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, ClearVisionError):
         return " ".join(str(error).split())
@@ -55,9 +58,26 @@ def exit_code(error: BaseException) -> int:
     return USAGE if isinstance(error, UsageError | ModelError | MissingExtraError | RecipeError) else FAILED
 
 
-def debug_wanted() -> bool:
-    """Return whether tracebacks are asked for, by ``--debug`` or the environment."""
-    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+def show_tracebacks(wanted: bool) -> None:
+    """Let :func:`sentence` also print tracebacks from now on, or not; CLEARVISION_DEBUG=1 asks for them in any case."""
+    global _tracebacks
+    _tracebacks = wanted or os.environ.get("CLEARVISION_DEBUG", "") not in ("", "0")
+
+
+def number(text: str) -> float:
+    """Parse an option's number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a number") from None
+
+
+def whole_number(text: str) -> int:
+    """Parse an option's whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not a whole number") from None
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:

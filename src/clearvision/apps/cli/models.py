@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clearvision.apps.cli import console
-from clearvision.errors import ModelError
+from clearvision.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from clearvision.zoo.checkpoint import Checkpoint
@@ -90,13 +90,15 @@ def info(model: Model, as_json: AsJson = False) -> int:
 def export(
     model: Model,
     output: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The file to write: .onnx, or .xml.")],
-    to: Annotated[Literal["onnx", "openvino"], typer.Option(help="The format.")] = "onnx",
+    to: Annotated[str, typer.Option(metavar="onnx|openvino", help="The format.")] = "onnx",
     as_json: AsJson = False,
 ) -> int:
     """Export a model, run both forms on the same pictures, and print how far they differ."""
     from clearvision.zoo.catalogue import find_model
     from clearvision.zoo.checkpoint import read_checkpoint
 
+    if to not in ("onnx", "openvino"):
+        raise UsageError(f"cannot export to '{to}'; known: onnx, openvino")
     checkpoint = read_checkpoint(find_model(model))
     if to == "onnx":
         from clearvision.export import export_onnx as run_export

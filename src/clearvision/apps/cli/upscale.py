@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clearvision.apps.cli import console
+from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
     from clearvision.apps.cli.batch import Work
@@ -29,11 +30,11 @@ def upscale(
         ),
     ] = None,
     scale: Annotated[
-        float | None, typer.Option(metavar="S", help="Factor, up to 16. Default: the model's own, 4.", rich_help_panel=SIZE)
+        float | None, typer.Option(metavar="S", parser=console.number, help="Factor, up to 16. Default: the model's own, 4.", rich_help_panel=SIZE)
     ] = None,
-    width: Annotated[int | None, typer.Option(metavar="W", help="Width in pixels.", rich_help_panel=SIZE)] = None,
-    height: Annotated[int | None, typer.Option(metavar="H", help="Height in pixels.", rich_help_panel=SIZE)] = None,
-    megapixels: Annotated[float | None, typer.Option(metavar="M", help="Millions of pixels.", rich_help_panel=SIZE)] = None,
+    width: Annotated[int | None, typer.Option(metavar="W", parser=console.whole_number, help="Width in pixels.", rich_help_panel=SIZE)] = None,
+    height: Annotated[int | None, typer.Option(metavar="H", parser=console.whole_number, help="Height in pixels.", rich_help_panel=SIZE)] = None,
+    megapixels: Annotated[float | None, typer.Option(metavar="M", parser=console.number, help="Millions of pixels.", rich_help_panel=SIZE)] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -41,14 +42,14 @@ def upscale(
         ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.", rich_help_panel=COMPUTING)
+        str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.", rich_help_panel=COMPUTING)
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.", rich_help_panel=COMPUTING)
+        str, typer.Option(metavar="auto|f32|bf16|f16", help="Arithmetic of the network.", rich_help_panel=COMPUTING)
     ] = "auto",
     tile: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Longest side of the tiles; smaller takes less memory.", rich_help_panel=COMPUTING),
+        typer.Option(metavar="N", parser=console.whole_number, help="Longest side of the tiles; smaller takes less memory.", rich_help_panel=COMPUTING),
     ] = None,
     verify_tiles: Annotated[
         bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
@@ -57,7 +58,7 @@ def upscale(
         str | None, typer.Option(help="png, jpeg, tiff, webp, avif ... Default: the input's.", rich_help_panel=FILES)
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(metavar="Q", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=FILES)
+        int | None, typer.Option(metavar="Q", parser=console.whole_number, help="Of JPEG, WebP and AVIF, 1 to 100.", rich_help_panel=FILES)
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Descend into subfolders and mirror them.", rich_help_panel=FILES)
@@ -69,7 +70,7 @@ def upscale(
         bool, typer.Option("--strip-metadata", help="Leave out EXIF, XMP and IPTC.", rich_help_panel=FILES)
     ] = False,
     max_pixels: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Refuse inputs with more pixels.", rich_help_panel=FILES)
+        int, typer.Option(metavar="N", parser=console.whole_number, help="Refuse inputs with more pixels.", rich_help_panel=FILES)
     ] = 500_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> int:
@@ -78,6 +79,8 @@ def upscale(
     from clearvision.apps.cli.jobs import plan_jobs
     from clearvision.apps.cli.report import Meter
 
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality ({quality}) must be at least 1 and at most 100")
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     planned = plan_jobs(inputs, out, label=_label(wishes, model), format=format, recursive=recursive)
     finished = {job for job in planned.jobs if resume and _is_done(job)}

@@ -18,12 +18,9 @@ demo: $(VENV)/.core  ## install the core (no PyTorch) and enlarge the pictures o
 test: $(VENV)/.dev  ## install what the tests need and run them; ARGS='-k tiling' is handed to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev  ## formatting, lint, types, floors, spelling
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports
-	$(BIN)/codespell
+check: $(VENV)/.dev  ## formatting, lint, types, floors, spelling; all of them, then the verdict
+	@verdict=0; for tool in 'ruff format --check' 'ruff check' 'pyright --pythonpath $(BIN)/python' lint-imports codespell; do \
+	  echo "$$tool"; $(BIN)/$$tool || verdict=1; done; exit $$verdict
 
 fix: $(VENV)/.dev  ## format, and mend what the linter can
 	$(BIN)/ruff format

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Ran:
 
 
 @pytest.fixture
-def run(bundled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ran]]:
+def run(bundled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Return a function that runs ``clearvision`` with words in this process."""
     monkeypatch.delenv("CLEARVISION_DEBUG", raising=False)
 
@@ -87,7 +87,7 @@ def run(bundled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
 
-    yield call
+    return call
 
 
 @pytest.fixture

@@ -105,7 +105,9 @@ def test_no_input_is_ever_overwritten(tmp_path: Path) -> None:
 def test_unwritable_places_are_found_before_the_start(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "plain")
     (tmp_path / "taken/a.png").mkdir(parents=True)
-    with pytest.raises(UsageError, match=r"cannot write .*plain/deep/b\.png: .*plain is not a folder; give another place with -o"):
+    with pytest.raises(
+        UsageError, match=r"cannot write .*plain/deep/b\.png: .*plain is not a folder; give another place with -o"
+    ):
         targets([tmp_path / "a.png"], tmp_path / "plain/deep/b.png")
     with pytest.raises(UsageError, match=r"cannot write .*taken/a\.png: it is a folder"):
         targets([tmp_path / "a.png"], tmp_path / "taken")

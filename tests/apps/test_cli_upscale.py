@@ -30,10 +30,6 @@ def python(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def clearvision_process(*words: object) -> subprocess.CompletedProcess[str]:
-    return python("-m", "clearvision.apps.cli", *words)
-
-
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -50,7 +46,9 @@ def bad_files(folder: Path, write_photo: Callable[..., Path]) -> dict[str, str]:
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.png").write_bytes(b"")
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
-    (folder / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 900)) + chunk(b"IEND", b""))
+    (folder / "vast.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 900)) + chunk(b"IEND", b"")
+    )
     return {
         "cut.jpg": "damaged, cut short",
         "empty.png": "is empty",
@@ -253,27 +251,22 @@ def test_interruption_keeps_what_is_whole(
     assert "a.png" in ran.out
 
 
-def test_a_process_exits_with_the_code_and_without_traceback(weights_dir: Path, photo: Path, tmp_path: Path) -> None:
-    model = weights_dir / "clean-x4.safetensors"
+def test_processes_exit_with_the_code_and_without_traceback_or_torch(weights_dir: Path, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("a file")
-    below_a_file = clearvision_process("upscale", photo, "--model", model, "-o", tmp_path / "plain/out/big.png")
+    start = "import sys; sys.modules['torch'] = None\nfrom clearvision.apps.cli import main\nsys.exit(main())"
+    words = ("-c", start, "upscale", photo, tmp_path / "missing.png", "--model", weights_dir / "clean-x4.safetensors", "-o")
+    below_a_file = python(*words, tmp_path / "plain/out")
     assert below_a_file.returncode == 2
     assert "plain is not a folder" in below_a_file.stderr
-    mixed = clearvision_process("upscale", photo, tmp_path / "missing.png", "--model", model, "-o", tmp_path / "out")
+    mixed = python(*words, tmp_path / "out")
     assert mixed.returncode == 1
     assert files(tmp_path / "out") == ["photo.png"]
-    for done in (below_a_file, mixed):
-        assert "Traceback" not in done.stderr
+    assert "Traceback" not in below_a_file.stderr + mixed.stderr
 
 
-def test_torch_is_never_imported_to_upscale(weights_dir: Path, photo: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from clearvision.apps.cli import main\n"
-        f"sys.exit(main(['upscale', {str(photo)!r}, '--model', {str(weights_dir / 'clean-x4.safetensors')!r}]))"
-    )
-    done = python("-c", code)
-    assert done.returncode == 0, done.stderr
+def test_running_the_module_is_running_the_command() -> None:
+    done = python("-m", "clearvision.apps.cli", "--version")
+    assert (done.returncode, done.stdout) == (0, f"clearvision {clearvision.__version__}\n")
 
 
 def test_help_starts_without_heavy_libraries() -> None:

@@ -143,7 +143,7 @@ def test_the_reason_is_not_buried_under_earlier_ones(tmp_path: Path) -> None:
     for _ in range(400):  # each good AVIF leaves lines in libvips' error log, which has an end
         libvips().Image.heifload(str(tmp_path / "a.avif"))
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PictureError, match="as jpeg: VipsJpeg: premature end of JPEG image$"):
+    with pytest.raises(PictureError, match=r"as jpeg: VipsJpeg: premature end of JPEG image$"):
         read_picture(tmp_path / "a.jpg")
 
 

@@ -43,9 +43,7 @@ SKIP: Operation = {"step": "skip"}
 _SIZES = 1 << 63  # tells the stream of sizes from that of everything else
 
 
-def draw_plan(
-    preset: Preset, *, seed: int, index: int, height: int, width: int, scale: int, share_sizes: int = 1
-) -> Plan:
+def draw_plan(preset: Preset, *, seed: int, index: int, height: int, width: int, scale: int, share_sizes: int = 1) -> Plan:
     """Draw what happens to one picture.
 
     Plans of one preset have one length: what does not happen is an operation ``skip``, so that samples of a batch stay in step.

@@ -19,9 +19,7 @@ DIRECT_UP_TO = 7  # kernels of more pixels a side are faster by Fourier transfor
 UNSHARP_RADIUS, UNSHARP_SIGMA = 25, 8.0
 
 
-def gaussian_kernel(
-    size: int, sigma: Sequence[float], *, angle: float = 0.0, beta: float = 1.0, plateau: bool = False
-) -> Tensor:
+def gaussian_kernel(size: int, sigma: Sequence[float], *, angle: float = 0.0, beta: float = 1.0, plateau: bool = False) -> Tensor:
     """Return a kernel of the Gaussian family.
 
     With q the squared distance in standard deviations, it is exp(-q**beta / 2), or 1 / (1 + q**beta) if ``plateau``.

@@ -104,7 +104,9 @@ _REALESRGAN = (
     OneOf(branches=((*_FINAL_SIZE, Jpeg(quality=(30, 95))), (Jpeg(quality=(30, 95)), *_FINAL_SIZE)), weights=(0.5, 0.5)),
 )
 
-_BSRGAN_BLUR = OneOf(branches=((Blur(kind="iso", size=(7, 25), sigma=(0.1, 2.8)),), (Blur(kind="aniso", size=(7, 25), sigma=(0.1, 2.8)),)))
+_BSRGAN_BLUR = OneOf(
+    branches=((Blur(kind="iso", size=(7, 25), sigma=(0.1, 2.8)),), (Blur(kind="aniso", size=(7, 25), sigma=(0.1, 2.8)),))
+)
 _BSRGAN = (
     Shuffle(
         steps=(

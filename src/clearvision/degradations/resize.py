@@ -20,19 +20,32 @@ def resize_images(images: Tensor, height: int, width: int, mode: str) -> Tensor:
         height: rows wanted.
         width: columns wanted.
         mode: ``area`` (mean over each pixel's footprint), ``bilinear``, ``bicubic`` (a = -0.75), ``nearest``, all without
-            antialiasing, or ``matlab``: antialiased bicubic with a = -0.5, without rounding between the two axes.
+            antialiasing, or ``matlab``: antialiased bicubic with a = -0.5 on pictures rounded to 8 bits before, between the axes and
+            after, as MATLAB does to files; gradients pass the rounding unchanged.
 
     Returns:
-        (B, C, height, width), not clamped: bicubic kernels overshoot.
+        (B, C, height, width) in [0, 1].
     """
     if mode == "matlab":
-        rows, columns = (_weights(*sizes).to(images) for sizes in ((images.shape[2], height), (images.shape[3], width)))
-        return rows @ images @ columns.T
-    if mode == "nearest":
-        return F.interpolate(images, (height, width), mode="nearest-exact")
-    if mode == "area":
-        return F.interpolate(images, (height, width), mode="area")
-    return F.interpolate(images, (height, width), mode=mode, align_corners=False)
+        return _as_matlab(images, height, width)
+    mode, corners = ("nearest-exact", None) if mode == "nearest" else (mode, None if mode == "area" else False)
+    return F.interpolate(images, (height, width), mode=mode, align_corners=corners).clamp(0, 1)  # bicubic overshoots
+
+
+def _as_matlab(images: Tensor, height: int, width: int) -> Tensor:
+    old_height, old_width = images.shape[2:]
+    rows, columns = _weights(old_height, height).to(images), _weights(old_width, width).to(images)
+    levels = round_levels(images)
+    if width / old_width < height / old_height:  # the axis that shrinks more goes first
+        return round_levels(rows @ round_levels(levels @ columns.T))
+    return round_levels(round_levels(rows @ levels) @ columns.T)
+
+
+def round_levels(images: Tensor, steps: Tensor | float = 255.0) -> Tensor:
+    """Clamp to [0, 1] and round to whole ``steps``; gradients pass the rounding unchanged."""
+    images = images.clamp(0, 1)
+    rounded = torch.floor(images * steps + 0.5) / steps
+    return images + (rounded - images).detach() if images.requires_grad else rounded
 
 
 @functools.lru_cache(maxsize=32)

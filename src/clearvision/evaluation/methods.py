@@ -149,5 +149,7 @@ def open_methods(
     scales = {method.label: method.scale for method in methods if method.scale is not None}
     if len(set(scales.values())) > 1:
         told = ", ".join(f"{label} x{scale}" for label, scale in scales.items())
-        raise UsageError(f"the models enlarge by different factors ({told}), so their scores cannot share a table; evaluate them apart")
+        raise UsageError(
+            f"the models enlarge by different factors ({told}), so their scores cannot share a table; evaluate them apart"
+        )
     return methods

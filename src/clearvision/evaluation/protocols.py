@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError, UsageError
-from clearvision.imaging.color import rgb_to_y
+from clearvision.imaging.color import Y_OFFSET, Y_WEIGHTS
 from clearvision.metrics.catalogue import METRICS
 from clearvision.metrics.niqe import niqe
 from clearvision.metrics.psnr import lr_consistency, mse, psnr
@@ -77,7 +77,11 @@ _ALL = (
         "about 1.3 dB below protocol y",
     ),
     Protocol(
-        "rgb", "rgb", True, "gaussian", "all RGB values, scale pixels cropped, SSIM gaussian 11x11, mean of the channels: BasicSR's RGB"
+        "rgb",
+        "rgb",
+        True,
+        "gaussian",
+        "all RGB values, scale pixels cropped, SSIM gaussian 11x11, mean of the channels: BasicSR's RGB",
     ),
     Protocol(
         "rgb-uniform7",
@@ -98,7 +102,7 @@ _ALL = (
         "rgb",
         False,
         "global",
-        "all RGB values, nothing cropped, SSIM over ONE window, the whole picture: far above windowed SSIM, comparable to nothing else",
+        "all RGB values, nothing cropped, SSIM over ONE window, the whole picture: far above windowed SSIM",
     ),
 )
 
@@ -192,7 +196,7 @@ def to_channel(image: Pixels, channel: Literal["y", "y-fullrange", "rgb"]) -> Pl
     if channel == "rgb" or image.shape[2] == 1:
         return image.astype(np.float64)
     if channel == "y":
-        return rgb_to_y(image / 255.0) * 255.0
+        return image.astype(np.float64) @ (np.array(Y_WEIGHTS) / 255) + Y_OFFSET
     return image.astype(np.float64) @ np.array(FULL_RANGE_LUMA)
 
 

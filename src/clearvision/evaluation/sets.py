@@ -107,7 +107,7 @@ def open_set(
         folder: the set, in any layout of this module's table.
         scale: the factor; by default what the layout or the first pair's sizes say.
         lq_folder: the inputs' folder, where it is not inside the set's.
-        degrade: make the inputs from the ground truth with this preset of :mod:`clearvision.degradations`, given ones notwithstanding.
+        degrade: make the inputs from the ground truth with this preset of :mod:`clearvision.degradations`, whatever is given.
         seed: of the preset.
         real: the pictures have no ground truth.
 
@@ -122,7 +122,9 @@ def open_set(
     if scale is not None and not 1 <= scale <= 8:
         raise UsageError(f"scale ({scale}) must be a whole number from 1 to 8")
     if degrade is not None and (lq_folder is not None or real):
-        raise UsageError("a degradation preset makes the inputs, so it excludes an inputs' folder and pictures without ground truth")
+        raise UsageError(
+            "a degradation preset makes the inputs, so it excludes an inputs' folder and pictures without ground truth"
+        )
     if real:
         return _real_set(folder, scale)
     if lq_folder is not None:
@@ -138,7 +140,9 @@ def open_set(
 def pictures_in(folder: Path) -> list[Path]:
     """Return the picture files directly in a folder, by name, without hidden ones."""
     return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
 
 
@@ -222,7 +226,10 @@ def _one_folder(folder: Path, files: list[Path], scale: int | None) -> _Found | 
     if not named or (scale is None and len(scales) > 1):
         return None
     chosen = scale if scale is not None else scales.pop()
-    sides = {side: tuple(path for path, match in named.items() if match[3].upper() == side and int(match[2]) == chosen) for side in ("HR", "LR")}
+    sides = {
+        side: tuple(path for path, match in named.items() if match[3].upper() == side and int(match[2]) == chosen)
+        for side in ("HR", "LR")
+    }
     parent = folder.parent.name if re.fullmatch(r"image_SRF_\d", folder.name, re.IGNORECASE) else folder.name
     return _Found(parent, sides["HR"], sides["LR"], chosen, "given files '..._LR'")
 
@@ -281,14 +288,19 @@ def _without_doubles(pairs: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[F
     for pair in pairs:
         first = kept.setdefault(pair.name, pair)
         if first is not pair:
-            path, other = pair.gt or pair.lq, first.gt or first.lq
-            assert path is not None and other is not None
-            faults.append(Fault(path.name, f"has the name of '{other.name}', which was taken"))
+            faults.append(Fault(_file(pair).name, f"has the name of '{_file(first).name}', which was taken"))
     return tuple(kept.values()), tuple(faults)
 
 
+def _file(pair: Pair) -> Path:
+    path = pair.gt or pair.lq
+    assert path is not None
+    return path
+
+
 def _scale_by_size(pair: Pair) -> int:
-    assert pair.gt is not None and pair.lq is not None
+    assert pair.gt is not None
+    assert pair.lq is not None
     try:
         gt, lq = read_picture(pair.gt), read_picture(pair.lq)
     except PictureError as error:

@@ -35,7 +35,7 @@ def libvips() -> VipsModule:
     import pyvips
 
     pyvips.block_untrusted_set(True)
-    # Nothing is opened twice, and a cached operation would hold its pixels and hide a file that changed on disk.
+    # Nothing is opened twice, and a cached operation would outlive the arrays it points to.
     pyvips.cache_set_max(0)
     return pyvips
 

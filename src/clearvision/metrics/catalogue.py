@@ -37,10 +37,14 @@ _ALL = (
     Metric("ssim", "", True, "gt", "Structural similarity over local windows (Wang et al. 2004)."),
     Metric("ms_ssim", "", True, "gt", "Structural similarity over five scales (Wang et al. 2003)."),
     Metric("mse", "grey levels squared", False, "gt", "Mean squared error on 0..255."),
-    Metric("global_ssim", "", True, "gt", "SSIM with the whole picture as the only window: far above windowed SSIM, not comparable."),
+    Metric(
+        "global_ssim", "", True, "gt", "SSIM with the whole picture as the only window: far above windowed SSIM, not comparable."
+    ),
     Metric("lr_consistency", "dB", True, "lq", "PSNR of the result, bicubically shrunk back, against the input (RGB)."),
     Metric("niqe", "", False, "none", "Natural image quality evaluator, no reference (Mittal et al. 2013)."),
-    Metric("lpips_alex", "", False, "gt", "Learned perceptual distance v0.1 over AlexNet (Zhang et al. 2018).", weights="alexnet"),
+    Metric(
+        "lpips_alex", "", False, "gt", "Learned perceptual distance v0.1 over AlexNet (Zhang et al. 2018).", weights="alexnet"
+    ),
     Metric("lpips_vgg", "", False, "gt", "Learned perceptual distance v0.1 over VGG16 (Zhang et al. 2018).", weights="vgg16"),
     Metric("vgg19", "", False, "gt", "Mean squared distance of VGG19 features conv5_4.", weights="vgg19"),
     Metric("fid", "", False, "gt", "Frechet inception distance between the two sets (Heusel et al. 2017).", "inception", False),

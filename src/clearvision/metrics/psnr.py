@@ -43,7 +43,9 @@ def psnr_y(sr: NDArray[np.uint8], gt: NDArray[np.uint8], *, crop_border: int) ->
     if sr.shape != gt.shape:
         raise ImageShapeError(f"PSNR-Y compares pictures of one shape, got {sr.shape} and {gt.shape}")
     if min(sr.shape[:2]) <= 2 * crop_border:
-        raise ImageShapeError(f"a picture of {sr.shape[1]}x{sr.shape[0]} has nothing left after cropping {crop_border} on each side")
+        raise ImageShapeError(
+            f"a picture of {sr.shape[1]}x{sr.shape[0]} has nothing left after cropping {crop_border} on each side"
+        )
     window = (slice(crop_border, sr.shape[0] - crop_border), slice(crop_border, sr.shape[1] - crop_border))
     return psnr(_luma(sr[window]), _luma(gt[window]))
 

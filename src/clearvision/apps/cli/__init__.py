@@ -5,6 +5,7 @@ Exit codes: 0 all done, 1 some inputs failed (each is named), 2 usage, 130 inter
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 
 from clearvision import __version__
-from clearvision.apps.cli import console, doctor, models, train, upscale
+from clearvision.apps.cli import console, data, doctor, models, train, upscale
 
 app = typer.Typer(
     name="clearvision",
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("upscale")(upscale.upscale)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     console.show_tracebacks("--debug" in arguments)
     arguments = [word for word in arguments if word != "--debug"]  # taken anywhere: it comes to mind with the line typed
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names that the terminal's encoding lacks
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="clearvision", standalone_mode=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearvision.apps.cli.report import Meter
-    from clearvision.inference.upscaler import UpscaleReport, Upscaler
+    from clearvision.inference.upscaler import Upscaler, UpscaleReport
     from clearvision.types import Picture
 
 OVERLAP = 256_000_000  # bytes of a picture up to which its reading or writing overlaps with work on another

@@ -31,7 +31,9 @@ def list_(as_json: AsJson = False) -> int:
         console.say_json(cards)
         return console.DONE
     if not cards:
-        raise ModelError("this installation has no bundled models; reinstall clearvision, or give the path of a .safetensors file")
+        raise ModelError(
+            "this installation has no bundled models; reinstall clearvision, or give the path of a .safetensors file"
+        )
     rows = [
         (
             each["name"],

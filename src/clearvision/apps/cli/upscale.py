@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,11 +29,20 @@ def upscale(
         ),
     ] = None,
     scale: Annotated[
-        float | None, typer.Option(metavar="S", parser=console.number, help="Factor, up to 16. Default: the model's own, 4.", rich_help_panel=SIZE)
+        float | None,
+        typer.Option(
+            metavar="S", parser=console.number, help="Factor, up to 16. Default: the model's own, 4.", rich_help_panel=SIZE
+        ),
     ] = None,
-    width: Annotated[int | None, typer.Option(metavar="W", parser=console.whole_number, help="Width in pixels.", rich_help_panel=SIZE)] = None,
-    height: Annotated[int | None, typer.Option(metavar="H", parser=console.whole_number, help="Height in pixels.", rich_help_panel=SIZE)] = None,
-    megapixels: Annotated[float | None, typer.Option(metavar="M", parser=console.number, help="Millions of pixels.", rich_help_panel=SIZE)] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="W", parser=console.whole_number, help="Width in pixels.", rich_help_panel=SIZE)
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="H", parser=console.whole_number, help="Height in pixels.", rich_help_panel=SIZE)
+    ] = None,
+    megapixels: Annotated[
+        float | None, typer.Option(metavar="M", parser=console.number, help="Millions of pixels.", rich_help_panel=SIZE)
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -49,7 +57,12 @@ def upscale(
     ] = "auto",
     tile: Annotated[
         int | None,
-        typer.Option(metavar="N", parser=console.whole_number, help="Longest side of the tiles; smaller takes less memory.", rich_help_panel=COMPUTING),
+        typer.Option(
+            metavar="N",
+            parser=console.whole_number,
+            help="Longest side of the tiles; smaller takes less memory.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
     verify_tiles: Annotated[
         bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
@@ -58,7 +71,8 @@ def upscale(
         str | None, typer.Option(help="png, jpeg, tiff, webp, avif ... Default: the input's.", rich_help_panel=FILES)
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(metavar="Q", parser=console.whole_number, help="Of JPEG, WebP and AVIF, 1 to 100.", rich_help_panel=FILES)
+        int | None,
+        typer.Option(metavar="Q", parser=console.whole_number, help="Of JPEG, WebP and AVIF, 1 to 100.", rich_help_panel=FILES),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Descend into subfolders and mirror them.", rich_help_panel=FILES)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ClearVisionError,
         DataError,
         EngineError,
+        ExportError,
         ImageShapeError,
         MissingExtraError,
         ModelError,
@@ -39,6 +40,7 @@ _HOMES = {
         "ClearVisionError",
         "DataError",
         "EngineError",
+        "ExportError",
         "ImageShapeError",
         "MissingExtraError",
         "ModelError",
@@ -57,6 +59,7 @@ __all__ = [
     "ClearVisionError",
     "DataError",
     "EngineError",
+    "ExportError",
     "ImageShapeError",
     "MissingExtraError",
     "ModelError",
@@ -94,7 +97,9 @@ def load_model(model: str | Path) -> nn.Module:
     try:
         from clearvision.zoo.build import build_network
     except ImportError as error:
-        raise MissingExtraError(f"load_model needs PyTorch, which cannot be imported ({error}); pip install 'clearvision[torch]'") from error
+        raise MissingExtraError(
+            f"load_model needs PyTorch, which cannot be imported ({error}); pip install 'clearvision[torch]'"
+        ) from error
     return build_network(checkpoint)
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import clearvision
+from clearvision.errors import PictureWriteError
 from clearvision.imaging.io import picture_from_array, read_picture, write_picture
+from clearvision.types import Picture
 
 SOURCE = str(Path(clearvision.__file__).parents[1])
 
@@ -156,14 +158,32 @@ def test_resume_skips_what_is_there_and_newer(run: Callable, tmp_path: Path, pho
     }
 
 
-def test_a_failed_write_is_a_failed_picture(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
-    photo_writer(tmp_path / "in/a/x.png")
-    photo_writer(tmp_path / "in/b/y.png")
+def test_a_result_too_large_for_its_format_is_told_before_the_work(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearvision.inference.upscaler.Upscaler.run", lambda *_, **__: pytest.fail("was computed"))
     source = photo_writer(tmp_path / "wide.png", 1, 1100)
     ran = run("upscale", source, "-o", tmp_path / "out", "--scale", "16", "--format", "webp")
     assert ran.code == 1
     assert "webp holds at most 16383 pixels a side" in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_write_is_a_failed_picture(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_after_a(picture: Picture, path: Path, **options: object) -> None:
+        if path.name != "a.png":
+            raise PictureWriteError(f"cannot write {path}: No space left on device")
+        write_picture(picture, path, **options)  # type: ignore[arg-type]
+
+    for name in ("a.png", "b.png"):
+        photo_writer(tmp_path / "in" / name)
+    monkeypatch.setattr("clearvision.imaging.io.write_picture", full_after_a)
+    ran = run("upscale", tmp_path / "in", "-o", tmp_path / "out")
+    assert ran.code == 1
+    assert f"clearvision: cannot write {tmp_path / 'out/b.png'}: No space left on device\n" in ran.err
+    assert files(tmp_path / "out") == ["a.png"]
 
 
 @pytest.mark.parametrize(

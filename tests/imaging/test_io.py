@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from clearvision.imaging.io import (
     read_picture,
     write_picture,
 )
-from clearvision.imaging.vips import from_array, libvips
+from clearvision.imaging.vips import from_array, interruptible, libvips
 from clearvision.types import Picture
 
 LEVELS = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -99,7 +101,7 @@ def test_one_bit_is_black_and_white(tmp_path: Path, name: str) -> None:
 def test_cmyk_becomes_srgb_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     inks = np.zeros((16, 64, 4), np.uint8)  # bare paper, cyan, yellow, black
     inks[:, 16:32, 0] = inks[:, 32:48, 2] = inks[:, 48:, 3] = 255
-    Image.fromarray(inks, "CMYK").save(tmp_path / name, quality=100)
+    Image.frombytes("CMYK", (64, 16), inks.tobytes()).save(tmp_path / name, quality=100)
     for picture in (read_picture(tmp_path / name), picture_from_pil(Image.open(tmp_path / name))):
         paper, cyan, yellow, black = (picture.pixels[8, x].astype(int) for x in (8, 24, 40, 56))
         assert paper.min() > 250
@@ -294,6 +296,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["a.tif"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="waiting for a thread is not interrupted there")
+def test_ctrl_c_stops_long_work() -> None:
+    image = libvips().Image.gaussnoise(12_000, 12_000)
+    finished = []
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(image, lambda: finished.append(image.avg()))
+    timer.join()
+    assert finished == []
+
+
 def test_a_failure_inside_libvips_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object, **__: object) -> None:
         libvips().Image.black(1, 1).pngsave(str(tmp_path / "missing" / "x.png"))
@@ -343,6 +359,9 @@ def test_unwritable_places(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(PictureWriteError, match="file is not a folder"):
         write_picture(picture, tmp_path / "file" / "a.png")
+    with pytest.raises(PictureWriteError, match="File name too long"):
+        write_picture(picture, tmp_path / ("a" * 300 + ".png"))
+    write_picture(picture, tmp_path / ("a" * 250 + ".png"))  # the hidden name beside it is shorter
     if os.name == "posix" and os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
         with pytest.raises(PictureWriteError, match="no permission to write in"):
@@ -398,7 +417,7 @@ def test_arrays_that_are_no_picture(array: object, message: str) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "PA", "F", "I;16", "YCbCr", "HSV", "La", "RGBa"])
 def test_pillow_modes(mode: str) -> None:
-    rgba = Image.fromarray(noise(4), "RGBA")
+    rgba = Image.fromarray(noise(4))
     if mode == "I;16":
         image = Image.fromarray(noise(1, "uint16")[:, :, 0])
     elif mode == "F":

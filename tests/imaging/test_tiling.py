@@ -12,12 +12,20 @@ sizes = st.integers(1, 400)
 
 
 @settings(max_examples=100, deadline=None)
-@given(sizes, sizes, st.integers(1, 90), st.integers(1, 90), st.integers(0, 40), st.sampled_from([1, 2, 3, 4, 8]))
+@given(
+    sizes,
+    sizes,
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.integers(0, 40),
+    st.sampled_from([1, 2, 3, 4, 8]),
+    st.sampled_from([1, 16]),
+)
 def test_any_plan_covers_once_with_halo_and_one_window_size(
-    rows: int, columns: int, tile_rows: int, tile_columns: int, halo: int, multiple: int
+    rows: int, columns: int, tile_rows: int, tile_columns: int, halo: int, multiple: int, step: int
 ) -> None:
     height, width = rows * multiple, columns * multiple
-    tiles = plan_tiles(height, width, tile=(tile_rows, tile_columns), halo=halo, multiple=multiple)
+    tiles = plan_tiles(height, width, tile=(tile_rows, tile_columns), halo=halo, multiple=multiple, width_step=step)
     written = np.zeros((height, width), np.uint8)
     for tile in tiles:
         written[tile.core()] += 1
@@ -34,7 +42,8 @@ def test_any_plan_covers_once_with_halo_and_one_window_size(
     (window,) = shapes
     aligned_halo = -(-halo // multiple) * multiple
     assert window[0] <= max(tile_rows, multiple) + 2 * aligned_halo
-    assert window[1] <= max(tile_columns, multiple) + 2 * aligned_halo
+    assert window[1] <= max(tile_columns, multiple) + 2 * aligned_halo + step * multiple
+    assert window[1] == width or window[1] % step == 0
 
 
 def test_one_window_where_the_picture_fits() -> None:

@@ -240,9 +240,9 @@ def _jpeg_quality(path: Path) -> int | None:
 
 def _hash(picture: Picture) -> str:
     digest = hashlib.blake2b(repr((picture.pixels.shape, picture.pixels.dtype.name)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(picture.pixels))
-    if picture.alpha is not None:
-        digest.update(np.ascontiguousarray(picture.alpha))
+    for samples in (picture.pixels, picture.alpha):
+        if samples is not None:
+            digest.update(np.ascontiguousarray(samples).data)
     return digest.hexdigest()
 
 

@@ -13,7 +13,8 @@ from clearvision.degradations.exact import apply_exact, is_exact
 from clearvision.degradations.jpeg import compress
 from clearvision.degradations.kernels import filter_images, kernel_of, stack_kernels
 from clearvision.degradations.noise import add_noise, add_poisson
-from clearvision.degradations.resize import resize_images, round_levels
+from clearvision.degradations.resize import resize_images
+from clearvision.degradations.rounding import to_levels
 
 
 def run_plans(images: Sequence[Tensor], plans: Sequence[Plan], *, exact: bool) -> list[Tensor]:
@@ -71,11 +72,12 @@ def _fill(batch: Tensor, group: Sequence[Operation]) -> Tensor:
 
 
 def _banding(batch: Tensor, group: Sequence[Operation]) -> Tensor:
-    return round_levels(batch, _column(batch, [operation["levels"] - 1 for operation in group]))
+    top = _column(batch, [operation["levels"] - 1 for operation in group])
+    return to_levels(batch, top) / top
 
 
 def _round(batch: Tensor, group: Sequence[Operation]) -> Tensor:
-    return round_levels(batch)
+    return to_levels(batch) / 255
 
 
 def _patches(batch: Tensor, group: Sequence[Operation]) -> Tensor:
@@ -97,8 +99,7 @@ def _as_files(batch: Tensor, group: Sequence[Operation]) -> Tensor:
 
 def to_bytes(batch: Tensor) -> np.ndarray:
     """Clamp and round (B, 3, H, W) in [0, 1] to uint8 (B, H, W, 3)."""
-    levels = (round_levels(batch.detach()) * 255).round().to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return to_levels(batch.detach()).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def from_bytes(pixels: np.ndarray) -> Tensor:

@@ -158,7 +158,7 @@ class _Drawer:
         if isinstance(step, Noise):
             return {"step": step.name, "sigma": _number(rng, step.sigma), **self.field(step.grey)}
         if isinstance(step, Poisson):
-            return {"step": step.name, "scale": _number(rng, step.scale), **self.field(step.grey)}
+            return {"step": step.name, "scale": _number(rng, step.scale), "levels": step.levels, **self.field(step.grey)}
         if isinstance(step, Jpeg):
             return {"step": step.name, "quality": _whole(rng, step.quality), "chroma": step.chroma}
         if isinstance(step, Webp):

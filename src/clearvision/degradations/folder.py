@@ -109,11 +109,11 @@ def index_of(digest: str) -> int:
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:
     """Return a picture's pixels as (H, W, 3) uint8, without its alpha."""
-    pixels = picture.pixels
-    if pixels.dtype != np.uint8:
-        full = 65535.0 if pixels.dtype == np.uint16 else 1.0
-        pixels = np.floor(np.clip(pixels / full, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    full = {"uint8": 1.0, "uint16": 257.0}.get(picture.pixels.dtype.name, 1 / 255)
+    levels = picture.pixels if full == 1 else np.floor(np.clip(picture.pixels / full, 0, 255) + 0.5)
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    pixels[:] = levels  # one channel goes to all three
+    return pixels
 
 
 class _Run:

@@ -36,14 +36,12 @@ def add_noise(images: Tensor, operations: Sequence[Operation]) -> Tensor:
 
 
 def add_poisson(images: Tensor, operations: Sequence[Operation]) -> Tensor:
-    """Add Poisson noise and clamp; its mean is 0 and its variance ``scale**2 * value / n``.
-
-    n is the number of levels in the picture at 8 bits, up to the next power of 2, as in Real-ESRGAN; of a grey noise, of the
-    picture turned grey.
+    """Add Poisson noise and clamp; its mean is 0 and its variance ``scale**2 * value / levels``.
 
     Args:
         images: (B, 3, H, W), RGB, float in [0, 1].
-        operations: one ``poisson`` a sample.
+        operations: one ``poisson`` a sample; with ``levels`` 0, those of the picture are counted, or of the grey that a grey
+            noise is drawn for.
 
     Returns:
         (B, 3, H, W) in [0, 1].
@@ -51,12 +49,17 @@ def add_poisson(images: Tensor, operations: Sequence[Operation]) -> Tensor:
     fields = []
     for image, operation in zip(images.detach(), operations, strict=True):
         seen = torch.tensordot(image.new_tensor(GREY), image, 1)[None] if operation["grey"] else image
-        seen = (seen.clamp(0, 1) * 255).round() / 255
-        count = torch.bincount((seen.flatten() * 255).round().long(), minlength=256).count_nonzero()
-        levels = 2 ** count.to(seen.dtype).log2().ceil()
-        field = _poisson(seen * levels, operation["seed"]) / levels - seen
+        whole = (seen.clamp(0, 1) * 255).round()
+        levels = whole.new_tensor(operation["levels"]) if operation["levels"] else _counted(whole)
+        field = _poisson(whole / 255 * levels, operation["seed"]) / levels - whole / 255
         fields.append((field * operation["scale"]).expand(3, -1, -1))
     return (images + torch.stack(fields)).clamp(0, 1)
+
+
+def _counted(whole: Tensor) -> Tensor:
+    """Return how many levels occur, up to the next power of 2; stays on the device."""
+    occur = torch.zeros(256, device=whole.device).index_fill_(0, whole.flatten().long(), 1)
+    return 2 ** occur.sum().to(whole.dtype).log2().ceil()
 
 
 def _normal(shape: tuple[int, ...], seed: int, device: torch.device) -> Tensor:

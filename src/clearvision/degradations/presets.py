@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clearvision.degradations.notation import step_from_data, step_to_data
 from clearvision.degradations.steps import (
     Amount,
     Banding,
@@ -28,8 +29,6 @@ from clearvision.degradations.steps import (
     Shuffle,
     Sinc,
     Step,
-    step_from_data,
-    step_to_data,
 )
 from clearvision.errors import UsageError
 
@@ -79,7 +78,7 @@ def _first_order(sigma: Amount, blur_prob: float) -> OneOf:
 
 
 def _sensor(sigma: Amount, scale: Amount) -> OneOf:
-    return OneOf(branches=((Noise(sigma=sigma, grey=0.4),), (Poisson(scale=scale, grey=0.4),)), weights=(0.5, 0.5))
+    return OneOf(branches=((Noise(sigma=sigma, grey=0.4),), (Poisson(scale=scale, grey=0.4, levels=0),)), weights=(0.5, 0.5))
 
 
 _FINAL_SIZE = (Resize(mode=_MODES), Sinc(size=(7, 21), cutoff=(1 / 3, 1), prob=0.8))

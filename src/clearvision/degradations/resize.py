@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clearvision.degradations.rounding import rounded, to_levels
 from clearvision.imaging.resize import resize
 
 
@@ -20,8 +21,8 @@ def resize_images(images: Tensor, height: int, width: int, mode: str) -> Tensor:
         height: rows wanted.
         width: columns wanted.
         mode: ``area`` (mean over each pixel's footprint), ``bilinear``, ``bicubic`` (a = -0.75), ``nearest``, all without
-            antialiasing, or ``matlab``: antialiased bicubic with a = -0.5 on pictures rounded to 8 bits before, between the axes and
-            after, as MATLAB does to files; gradients pass the rounding unchanged.
+            antialiasing, or ``matlab``: antialiased bicubic with a = -0.5, rounded to 8 bits before, between the axes and after,
+            as MATLAB does to files; gradients pass the rounding unchanged.
 
     Returns:
         (B, C, height, width) in [0, 1].
@@ -35,17 +36,12 @@ def resize_images(images: Tensor, height: int, width: int, mode: str) -> Tensor:
 def _as_matlab(images: Tensor, height: int, width: int) -> Tensor:
     old_height, old_width = images.shape[2:]
     rows, columns = _weights(old_height, height).to(images), _weights(old_width, width).to(images)
-    levels = round_levels(images)
+    levels = to_levels(images)
     if width / old_width < height / old_height:  # the axis that shrinks more goes first
-        return round_levels(rows @ round_levels(levels @ columns.T))
-    return round_levels(round_levels(rows @ levels) @ columns.T)
-
-
-def round_levels(images: Tensor, steps: Tensor | float = 255.0) -> Tensor:
-    """Clamp to [0, 1] and round to whole ``steps``; gradients pass the rounding unchanged."""
-    images = images.clamp(0, 1)
-    rounded = torch.floor(images * steps + 0.5) / steps
-    return images + (rounded - images).detach() if images.requires_grad else rounded
+        levels = rows @ rounded(levels @ columns.T).clamp(0, 255)
+    else:
+        levels = rounded(rows @ levels).clamp(0, 255) @ columns.T
+    return rounded(levels).clamp(0, 255) / 255
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,15 +1,13 @@
 """The steps that a degradation is made of: values that say what may happen, in which order and with which numbers.
 
-An amount is a number or a pair (low, high) from which one is drawn for each picture, evenly. A step may also be written as
-plain data, ``{step: noise, sigma: [1, 30]}``, as in a recipe, or in a word, ``noise:sigma=1..30``, as on the command line.
-Nothing here needs PyTorch.
+An amount is a number or a pair (low, high) from which one is drawn for each picture, evenly. Nothing here needs PyTorch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from clearvision.errors import UsageError
@@ -134,13 +132,16 @@ class Poisson(Step):
     """Poisson noise, stronger in light than in dark, as photons are counted.
 
     Attributes:
-        scale: how many times the noise of a sensor whose full well holds as many photons as the picture has levels.
+        scale: how many times the noise of a sensor that counts ``levels`` photons at white.
         grey: how often it is the same in the three channels, in [0, 1].
+        levels: photons at white; 0 takes the number of 8-bit levels in the picture, up to the next power of 2, as Real-ESRGAN
+            does, which makes the noise of flat pictures the strongest.
     """
 
     name: ClassVar[str] = "poisson"
     scale: Amount = _amount(1.0, 0, 100)
     grey: float = _amount(0.0, 0, 1, fixed=True)
+    levels: float = _amount(256.0, 0, 1e9, fixed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +245,7 @@ class OneOf(Step):
                 _check_steps("one-of.branches", branch)
         if self.weights and (len(self.weights) != len(self.branches) or min(self.weights) < 0 or sum(self.weights) <= 0):
             raise UsageError(
-                f"one-of.weights {list(self.weights)} must be {len(self.branches)} numbers, none below 0 and not all 0: one a branch"
+                f"one-of.weights {list(self.weights)} must be {len(self.branches)} numbers, one a branch, none below 0, not all 0"
             )
 
 
@@ -281,112 +282,11 @@ def inner_steps(step: Step) -> tuple[Step, ...]:
     return step.steps if isinstance(step, Patches | Shuffle) else ()
 
 
-def step_to_data(step: Step) -> dict[str, Any]:
-    """Return a step as plain data, without the fields that have their default."""
-    data: dict[str, Any] = {"step": step.name}
-    for item in fields(step):
-        value = getattr(step, item.name)
-        if item.default is MISSING or value != item.default:
-            data[item.name] = _value_to_data(value)
-    return data
-
-
-def step_from_data(data: Any) -> Step:  # noqa: ANN401 - whatever a YAML file holds
-    """Return the step that plain data describes.
-
-    Args:
-        data: ``{"step": name, field: value, ...}``; ranges are two-element lists, weighted words ``{word: weight}``.
-
-    Raises:
-        UsageError: if the step or a field is unknown, or a value is outside what is allowed.
-    """
-    if not isinstance(data, Mapping) or not isinstance(data.get("step"), str):
-        raise UsageError(f"a step is written like {{step: noise, sigma: 25}}, not {data!r}")
-    kind = STEPS.get(data["step"])
-    if kind is None:
-        raise UsageError(f"unknown step '{data['step']}'; known: {', '.join(STEPS)}")
-    known = {item.name: item for item in fields(kind)}
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if key == "step":
-            continue
-        if key not in known:
-            raise UsageError(f"the step '{kind.name}' has no '{key}'; it has: {', '.join(known)}")
-        values[str(key)] = _value_from_data(str(key), value)
-    missing = [name for name, item in known.items() if item.default is MISSING and name not in values]
-    if missing:
-        raise UsageError(f"the step '{kind.name}' needs '{missing[0]}'")
-    return kind(**values)
-
-
-def parse_step(text: str) -> Step:
-    """Return the step that a word such as ``noise:sigma=1..30,grey=0.4`` describes.
-
-    Ranges are written ``low..high``, several words ``iso+aniso`` or with weights ``iso*3+aniso*1``. Steps that hold steps
-    have no such form.
-
-    Raises:
-        UsageError: if the text is no step.
-    """
-    name, _, rest = text.strip().partition(":")
-    data: dict[str, Any] = {"step": name.strip()}
-    for part in filter(None, (part.strip() for part in rest.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not value:
-            raise UsageError(f"'{part}' in the step '{text}' is not key=value; write a step like noise:sigma=25,grey=0.4")
-        data[key.strip()] = _word_to_data(value.strip())
-    if name.strip() in ("patches", "one-of", "shuffle"):
-        raise UsageError(f"the step '{name.strip()}' holds other steps and can only be written in a YAML file")
-    return step_from_data(data)
-
-
-def _word_to_data(word: str) -> Any:  # noqa: ANN401
-    low, dots, high = word.partition("..")
-    try:
-        return [float(low), float(high)] if dots else float(word)
-    except ValueError:
-        pass
-    if "+" not in word and "*" not in word:
-        return word
-    weights = {}
-    for part in word.split("+"):
-        name, _, weight = part.partition("*")
-        try:
-            weights[name] = float(weight or 1)
-        except ValueError:
-            raise UsageError(f"'{weight}' in '{word}' is no weight; write words like iso*3+aniso*1") from None
-    return weights
-
-
-def _value_from_data(key: str, value: Any) -> Any:  # noqa: ANN401
-    if key == "steps" and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(step_from_data(item) for item in value)
-    if key == "branches" and isinstance(value, Sequence) and not isinstance(value, str):
-        if any(isinstance(branch, str | Mapping) or not isinstance(branch, Sequence) for branch in value):
-            raise UsageError("one-of.branches is a list of lists of steps")
-        return tuple(tuple(step_from_data(item) for item in branch) for branch in value)
-    if isinstance(value, Mapping):
-        return tuple((str(word), weight) for word, weight in value.items())
-    if isinstance(value, list):
-        return tuple((word, 1) for word in value) if value and all(isinstance(word, str) for word in value) else tuple(value)
-    return value
-
-
-def _value_to_data(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, Step):
-        return step_to_data(value)
-    if isinstance(value, tuple):
-        if value and all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in value):
-            return dict(value)
-        return [_value_to_data(item) for item in value]
-    return value
-
-
 def _check_amount(where: str, value: Any, allowed: Mapping[str, Any]) -> None:  # noqa: ANN401
     if value is None and where == "resize.factor":
         return
     fixed = allowed["fixed"]
-    numbers = value if isinstance(value, tuple) and not fixed else (value,)
+    numbers: tuple[Any, ...] = value if isinstance(value, tuple) and not fixed else (value,)
     if not all(isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number) for number in numbers):
         raise UsageError(f"{where} ({_shown(value)}) must be a number{'' if fixed else ' or a range of two'}")
     if len(numbers) not in (1, 2) or list(numbers) != sorted(numbers):

@@ -26,7 +26,7 @@ from clearvision.evaluation.protocols import PROTOCOLS, LearnedMetric, Protocol,
 from clearvision.evaluation.results import Evaluation, MethodResult, PictureScore
 from clearvision.evaluation.sets import Fault, Pair, PictureSet
 from clearvision.evaluation.standards import SelfCheck, check_bicubic
-from clearvision.evaluation.store import Store
+from clearvision.evaluation.store import DEFAULT_ROOM, Store
 from clearvision.metrics.catalogue import METRICS
 from clearvision.metrics.frechet import frechet_distance
 
@@ -104,7 +104,7 @@ def evaluate(
         learned: those of them that need a network; see :func:`~clearvision.evaluation.learned.open_learned`.
         features: the network of ``fid``.
         journal: where finished pictures are found and noted.
-        gallery: where results are kept for a report.
+        gallery: where results are kept for a report; without one they are kept for ``fid`` only.
         progress: called after every picture.
         on_check: called with the self-check's verdict as soon as the bicubic row is known, before any network runs.
 
@@ -117,7 +117,9 @@ def evaluate(
     picture_set = reader.picture_set
     _check_request(picture_set, methods, metrics)
     single = tuple(name for name in metrics if METRICS[name].per_picture)
-    work = _Work(reader, protocol, single, learned or {}, journal or Journal(None), Store() if gallery is None else gallery)
+    if gallery is None:
+        gallery = Store(0 if features is None else DEFAULT_ROOM)
+    work = _Work(reader, protocol, single, learned or {}, journal or Journal(None), gallery)
     results: list[MethodResult] = []
     check: SelfCheck | None = None
     for index, method in enumerate(methods, 1):

@@ -49,9 +49,7 @@ class PairedTest:
     exact: bool
 
 
-def bootstrap_mean(
-    values: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
+def bootstrap_mean(values: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Return the mean with its percentile bootstrap interval; infinite values make all three infinite.
 
     Args:

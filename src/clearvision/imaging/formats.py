@@ -162,22 +162,27 @@ def check_writable(path: str | Path, *, format: str | None = None, height: int |
         PictureWriteError: if the path is a folder, its folder is not writable, or the picture is too large for the format.
     """
     path = Path(path)
-    if path.is_dir():
-        raise PictureWriteError(f"cannot write {path}: it is a folder; name a file in it")
-    found = resolve_format(path, format)
-    if path.exists() and not path.is_file():
-        raise PictureWriteError(f"cannot write {path}: it is not a regular file")
+    try:
+        if path.is_dir():
+            raise PictureWriteError(f"cannot write {path}: it is a folder; name a file in it")
+        found = resolve_format(path, format)
+        if path.exists() and not path.is_file():
+            raise PictureWriteError(f"cannot write {path}: it is not a regular file")
+        folder = path.absolute().parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            raise PictureWriteError(f"cannot write {path}: {folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PictureWriteError(f"cannot write {path}: no permission to write in {folder}")
+    except PictureWriteError:
+        raise
+    except OSError as error:
+        raise PictureWriteError(f"cannot write {path}: {error.strerror or error}") from error
     side = max(height or 0, width or 0)
     if side > found.max_side:
         raise PictureWriteError(
             f"cannot write {path}: {found.name} holds at most {found.max_side} pixels a side and the picture has "
             f"{width}x{height}; write PNG or TIFF, or a smaller picture"
         )
-    folder = path.absolute().parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise PictureWriteError(f"cannot write {path}: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PictureWriteError(f"cannot write {path}: no permission to write in {folder}")
     return found

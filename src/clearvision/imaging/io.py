@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,18 @@ from clearvision.imaging.convert import picture_from_array, picture_from_pil, pi
 from clearvision.imaging.exif import append_tiff_blocks, exif_dpi, fit_exif, read_tiff_blocks, upright_exif
 from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_writable, identify
 from clearvision.imaging.metadata import fit_xmp, iptc_of_photoshop, jpeg_head, replace_jpeg_head, upright_xmp
-from clearvision.imaging.vips import FULL, SAMPLES, VipsImage, call, from_arrays, libvips, reason, to_arrays, to_plain_colours
+from clearvision.imaging.vips import (
+    FULL,
+    SAMPLES,
+    VipsImage,
+    call,
+    from_arrays,
+    interruptible,
+    libvips,
+    reason,
+    to_arrays,
+    to_plain_colours,
+)
 from clearvision.types import Picture
 
 __all__ = [
@@ -291,14 +303,20 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
         "png": {"compression": 6, "filter": "paeth"},
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
         "tiff": {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"},
-        "avif": {"Q": quality, "subsample_mode": "off", "compression": "av1", "bitdepth": 12 if image.format == "ushort" else 8},
+        "avif": {
+            "Q": quality,
+            "subsample_mode": "off",
+            "compression": "av1",
+            "effort": 3,
+            "bitdepth": 12 if image.format == "ushort" else 8,
+        },
     }[form.name]
     if (
         form.name == "tiff"
         and image.width * image.height * image.bands * np.dtype(SAMPLES[image.format]).itemsize > 3_900_000_000
     ):
         options["bigtiff"] = True
-    call(form.saver, image, os.fsencode(temporary), keep=kept, **options)
+    interruptible(image, lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options))
 
 
 def _finish(picture: Picture, form: Format, temporary: Path, path: Path, strip: bool) -> None:
@@ -319,4 +337,6 @@ def _save_with_pillow(image: VipsImage, picture: Picture, form: Format, temporar
         logger.warning("%s: profile and metadata are left out; %s is written without them", path, form.name)
     pixels, alpha = to_arrays(image, str(path))
     options = {"dpi": picture.dpi} if picture.dpi and form.name == "bmp" else {}
-    picture_to_pil(Picture(pixels, alpha)).save(temporary, format=form.saver, **options)
+    buffer = BytesIO()  # Pillow's JPEG 2000 encoder never returns when the disk is full
+    picture_to_pil(Picture(pixels, alpha)).save(buffer, format=form.saver, **options)
+    temporary.write_bytes(buffer.getbuffer())

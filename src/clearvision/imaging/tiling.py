@@ -8,6 +8,7 @@ radius the stitched result is therefore equal to that of the whole picture.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,9 @@ class Tile:
         )
 
 
-def plan_tiles(height: int, width: int, *, tile: int | tuple[int, int], halo: int, multiple: int = 1) -> list[Tile]:
+def plan_tiles(
+    height: int, width: int, *, tile: int | tuple[int, int], halo: int, multiple: int = 1, width_step: int = 1
+) -> list[Tile]:
     """Cover a picture with windows of one size, row by row.
 
     Args:
@@ -57,6 +60,7 @@ def plan_tiles(height: int, width: int, *, tile: int | tuple[int, int], halo: in
             even and as small as their number allows, and never leave the picture.
         halo: least distance from a core to an edge of its window that is not the picture's; rounded up to ``multiple``.
         multiple: windows begin and end at multiples of this.
+        width_step: windows are as wide as a multiple of this too, unless that is wider than the picture.
 
     Raises:
         UsageError: if a side is below 1, the halo is negative, or the picture is not aligned to ``multiple``.
@@ -67,14 +71,15 @@ def plan_tiles(height: int, width: int, *, tile: int | tuple[int, int], halo: in
     if height % multiple or width % multiple:
         raise UsageError(f"picture of {width}x{height} pixels must be padded to multiples of {multiple} before it is tiled")
     halo = _round_up(halo, multiple)
-    rows, columns = _spans(height, tile_height, halo, multiple), _spans(width, tile_width, halo, multiple)
+    rows = _spans(height, tile_height, halo, multiple, multiple)
+    columns = _spans(width, tile_width, halo, multiple, math.lcm(multiple, width_step))
     return [Tile(y0, y1, x0, x1, *core_y, *core_x) for y0, y1, *core_y in rows for x0, x1, *core_x in columns]
 
 
-def window_side(length: int, count: int, halo: int, multiple: int = 1) -> int:
-    """Return the least window that covers ``length`` with ``count`` windows; ``halo`` must be a multiple of ``multiple``."""
+def window_side(length: int, count: int, halo: int, step: int = 1) -> int:
+    """Return the least side, a multiple of ``step`` or all of ``length``, with which ``count`` windows cover ``length``."""
     even = -(-(length + 2 * halo * (count - 1)) // count)
-    return min(length, max(_round_up(even, multiple), 2 * halo + multiple))
+    return min(length, _round_up(max(even, 2 * halo + 1), step))
 
 
 def take_window(pixels: NDArray[Any], tile: Tile) -> NDArray[Any]:
@@ -88,13 +93,13 @@ def take_window(pixels: NDArray[Any], tile: Tile) -> NDArray[Any]:
     return pixels[np.ix_(_reflected(tile.y0, tile.y1, height), _reflected(tile.x0, tile.x1, width))]
 
 
-def _spans(length: int, tile: int, halo: int, multiple: int) -> list[tuple[int, int, int, int]]:
+def _spans(length: int, tile: int, halo: int, multiple: int, step: int) -> list[tuple[int, int, int, int]]:
     """Return (start, end, core start, core end) of every window along one axis."""
     core = max(tile // multiple * multiple, multiple)
     if length <= core + 2 * halo:
         return [(0, length, 0, length)]
     count = max(2, -(-(length - 2 * halo) // core))  # the first and last core reach an edge, so they gain a halo each
-    window = window_side(length, count, halo, multiple)
+    window = window_side(length, count, halo, step)
     starts = [index * (length - window) // (count - 1) // multiple * multiple for index in range(count)]
     cuts = [0, *((before + window + after) // 2 for before, after in zip(starts, starts[1:], strict=False)), length]
     return [(start, start + window, cuts[index], cuts[index + 1]) for index, start in enumerate(starts)]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,6 +48,25 @@ def call(operation: str, *args: object, **options: object) -> VipsImage:
     vips = libvips()
     vips.vips_lib.vips_error_clear()
     return vips.Operation.call(operation, *args, **options)
+
+
+def interruptible(image: VipsImage, work: Callable[[], VipsImage]) -> VipsImage:
+    """Return what ``work``, which evaluates ``image``, returns, but let Ctrl-C end it at once.
+
+    It runs in a thread of its own: in the main one the interrupt would wait for the end, or be lost in a log callback.
+
+    Raises:
+        KeyboardInterrupt: after the work has been stopped and has ended.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            image.set_kill(True)
+            raise
 
 
 def reason(error: Exception) -> str:
@@ -106,7 +128,7 @@ def to_arrays(image: VipsImage, name: str) -> tuple[PixelArray, PixelArray | Non
         raise PictureError(f"{name} has {image.bands} channels; grey and RGB with or without alpha are read (1 to 4 channels)")
     vips = libvips()
     vips.vips_lib.vips_error_clear()
-    buffer = image.write_to_memory()
+    buffer = interruptible(image, image.write_to_memory)
     shape = (image.height, image.width, image.bands)
     array: NDArray[Any] = np.frombuffer(buffer, dtype=SAMPLES[image.format]).reshape(shape)
     return split_alpha(array)

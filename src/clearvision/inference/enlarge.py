@@ -70,11 +70,15 @@ class Enlarger:
         UsageError: as :func:`~clearvision.inference.engines.open_engine`; as do ModelError and MissingExtraError.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str = "auto", precision: str = "auto", engine: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, device: str = "auto", precision: str = "auto", engine: str | None = None
+    ) -> None:
         self.checkpoint = checkpoint
         self.engine = open_engine(checkpoint, device=device, precision=precision, name=engine)
 
-    def enlarge(self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None) -> PixelArray:
+    def enlarge(
+        self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None
+    ) -> PixelArray:
         """Return the picture enlarged by the network's scale, clamped, rounded, of the same type and channels.
 
         Args:

@@ -11,9 +11,9 @@ import http.client
 import os
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 from clearvision.errors import ModelError, UsageError
 
@@ -97,12 +97,11 @@ def download_backbone(name: str, *, url: str | None = None, progress: Callable[[
                 "nothing was kept"
             )
         partial.replace(target)
-    except (URLError, http.client.HTTPException, OSError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ModelError(f"cannot fetch the weights of {name} from '{address}' ({error}); nothing was kept") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return target
 
 

@@ -57,7 +57,7 @@ def lr_consistency(sr: NDArray[np.uint8], lq: NDArray[np.uint8], scale: float) -
 
     Args:
         sr: (H, W) or (H, W, C), uint8.
-        lq: the input, (h, w) or (h, w, C), uint8, with H = h * scale and W = w * scale, rounded.
+        lq: the input, (h, w) or (h, w, C), uint8, with H = h * scale and W = w * scale, rounded up or down.
         scale: how much larger the result is.
 
     Raises:
@@ -65,8 +65,8 @@ def lr_consistency(sr: NDArray[np.uint8], lq: NDArray[np.uint8], scale: float) -
     """
     if sr.dtype != np.uint8 or lq.dtype != np.uint8:
         raise ImageShapeError(f"LR-consistency compares uint8 pictures, got {sr.dtype} and {lq.dtype}")
-    height, width = (round(side * scale) for side in lq.shape[:2])
-    if sr.shape != (height, width, *lq.shape[2:]):
+    alike = sr.ndim == lq.ndim in (2, 3) and sr.shape[2:] == lq.shape[2:]
+    if not alike or max(abs(sr.shape[axis] - lq.shape[axis] * scale) for axis in (0, 1)) >= 1:
         raise ImageShapeError(f"a result of shape {sr.shape} is not {scale:g} times its input of shape {lq.shape}")
     return psnr(resize(sr, *lq.shape[:2]), lq)
 

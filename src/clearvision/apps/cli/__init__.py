@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 
 from clearvision import __version__
-from clearvision.apps.cli import console, data, doctor, models, train, upscale
+from clearvision.apps.cli import console, data, doctor, evaluate, models, train, upscale
 
 app = typer.Typer(
     name="clearvision",
-    help="Enlarge and restore pictures; look after the models that do it; train new ones.",
+    help="Enlarge and restore pictures; look after the models that do it; train and measure new ones.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -28,6 +28,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 
 
 def _show_version(wanted: bool) -> None:

@@ -129,8 +129,8 @@ def _copy(
 
 
 def _chosen(name: str | None, steps: Sequence[str]) -> Preset:
+    from clearvision.degradations.notation import parse_step
     from clearvision.degradations.presets import PRESETS, preset_from, read_preset
-    from clearvision.degradations.steps import parse_step
 
     if (name is None) == (not steps):
         raise UsageError(f"give either --preset or --step; presets: {', '.join(PRESETS)}")

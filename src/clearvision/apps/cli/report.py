@@ -106,7 +106,7 @@ class Meter:
         if done:
             parts += [f"{self._speed():.2f} MP/s", _how(done)]
         retries = sum(len(result.report.retries) for result in done if result.report)
-        counts = ((retries, "retries" if retries > 1 else "retry"), (skipped, "already there"), (self._ignored, "no pictures"))
+        counts = ((retries, "retries" if retries > 1 else "retry"), (skipped, "already there"), (self._ignored, "not pictures"))
         parts += [f"{count} {what}" for count, what in counts if count]
         if parts:
             console.say(", ".join(parts))

@@ -186,7 +186,9 @@ def _choose_precision(core: Core, precision: str, info: ModelInfo) -> str:
         native = core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
         return next((name for name in info.precisions if name in ("f32", native)), "f32")
     if precision not in ("f32", *LOW_PRECISIONS):
-        raise UsageError(f"unknown precision '{precision}' for the openvino engine; known: auto, f32, {', '.join(LOW_PRECISIONS)}")
+        raise UsageError(
+            f"unknown precision '{precision}' for the openvino engine; known: auto, f32, {', '.join(LOW_PRECISIONS)}"
+        )
     if precision not in available:
         raise UsageError(f"this processor does not compute in precision '{precision}'; available: auto, {', '.join(available)}")
     return precision

@@ -30,7 +30,9 @@ def main() -> None:
     if options.to is None and name in bundled_models():
         old = read_info(bundled_models()[name]).figures.get(VALIDATION, float("-inf"))
         if score < old:
-            parser.error(f"{name} scores {score} dB on the validation split, the bundled file {old}; bundled weights only get better")
+            parser.error(
+                f"{name} scores {score} dB on the validation split, the bundled file {old}; bundled weights only get better"
+            )
     figures = dict(made.info.figures)
     for figure in options.figure:
         key, _, value = figure.rpartition("=")

@@ -59,7 +59,9 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
 def test_rules_across_fields(tmp_path: Path) -> None:
     plain = minimal()
     plain["train"]["phases"] = [{"until": 0.5, "gt_size": 15, "batch_size": 1}]
-    with pytest.raises(RecipeError, match=r"rising 'until' that end at 1.0, got \[0.5\].*gt_size \(15\) must be divisible by scale \(2\)"):
+    with pytest.raises(
+        RecipeError, match=r"rising 'until' that end at 1.0, got \[0.5\].*gt_size \(15\) must be divisible by scale \(2\)"
+    ):
         load_recipe(write(tmp_path, plain))
 
 

@@ -19,17 +19,19 @@ class _Part(BaseModel):
 class Data(_Part):
     """Where the pictures are and how they become pairs."""
 
-    folders: tuple[str, ...] = Field(("",), description="folders below --data, searched recursively; '' is --data itself")
-    degradation: Literal["bicubic"] = Field("bicubic", description="how lq is made from gt: MATLAB's antialiased bicubic")
-    val_count: int = Field(24, ge=1, description="pictures held out for validation, chosen by a hash of their names")
-    val_size: int = Field(384, ge=16, description="validation uses the centre crop of at most this many gt pixels a side")
-    flat_below: float = Field(0.0, ge=0, description="draw again, up to 4 times, crops whose deviation in grey levels is lower")
+    folders: tuple[str, ...] = Field(default=("",), description="folders below --data, searched recursively; '' is --data itself")
+    degradation: Literal["bicubic"] = Field(default="bicubic", description="how lq is made from gt: MATLAB's antialiased bicubic")
+    val_count: int = Field(default=24, ge=1, description="pictures held out for validation, chosen by a hash of their names")
+    val_size: int = Field(default=384, ge=16, description="validation uses the centre crop of at most this many gt pixels a side")
+    flat_below: float = Field(
+        default=0.0, ge=0, description="draw again, up to 4 times, crops whose deviation in grey levels is lower"
+    )
 
 
 class Phase(_Part):
     """A stretch of the run with one crop size and batch size."""
 
-    until: float = Field(1.0, gt=0, le=1, description="share of total_steps at which the phase ends")
+    until: float = Field(default=1.0, gt=0, le=1, description="share of total_steps at which the phase ends")
     gt_size: int = Field(..., ge=8, description="side of the ground-truth crop in pixels")
     batch_size: int = Field(..., ge=1, description="crops a step")
 
@@ -38,35 +40,35 @@ class Optimizer(_Part):
     """Adam or AdamW."""
 
     kind: Literal["adam", "adamw"] = "adamw"
-    rate: float = Field(2e-3, gt=0, description="peak learning rate")
+    rate: float = Field(default=2e-3, gt=0, description="peak learning rate")
     betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
 
 
 class CosineSchedule(_Part):
     """Half a cosine from the peak to ``final`` times the peak."""
 
     kind: Literal["cosine"] = "cosine"
-    warmup_steps: int = Field(0, ge=0)
-    final: float = Field(0.0, ge=0, le=1, description="last rate as a share of the peak")
+    warmup_steps: int = Field(default=0, ge=0)
+    final: float = Field(default=0.0, ge=0, le=1, description="last rate as a share of the peak")
 
 
 class MultiStepSchedule(_Part):
     """Multiply by ``gamma`` at each milestone."""
 
     kind: Literal["multistep"] = "multistep"
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     milestones: tuple[int, ...] = Field(..., description="steps")
-    gamma: float = Field(0.5, gt=0, lt=1)
+    gamma: float = Field(default=0.5, gt=0, lt=1)
 
 
 class TrapezoidSchedule(_Part):
     """Constant, then a straight line down: the end may be moved on resuming as long as the decay has not begun."""
 
     kind: Literal["trapezoid"] = "trapezoid"
-    warmup_steps: int = Field(0, ge=0)
-    decay_fraction: float = Field(0.3, gt=0, le=1, description="share of total_steps spent decaying")
-    final: float = Field(0.0, ge=0, le=1, description="last rate as a share of the peak")
+    warmup_steps: int = Field(default=0, ge=0)
+    decay_fraction: float = Field(default=0.3, gt=0, le=1, description="share of total_steps spent decaying")
+    final: float = Field(default=0.0, ge=0, le=1, description="last rate as a share of the peak")
 
 
 Schedule = Annotated[CosineSchedule | MultiStepSchedule | TrapezoidSchedule, Field(discriminator="kind")]
@@ -80,22 +82,24 @@ class Train(_Part):
     loss: Literal["l1", "mse", "charbonnier"] = "l1"
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = CosineSchedule()
-    ema_decay: float = Field(0.999, ge=0, lt=1)
-    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
-    precision: Literal["f32", "bf16"] = Field("bf16", description="arithmetic of forward and backward; weights stay float32")
-    log_every: int = Field(200, ge=1)
-    validate_every: int = Field(5000, ge=1)
-    save_every: int = Field(2000, ge=1)
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    clip_norm: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
+    precision: Literal["f32", "bf16"] = Field(
+        default="bf16", description="arithmetic of forward and backward; weights stay float32"
+    )
+    log_every: int = Field(default=200, ge=1)
+    validate_every: int = Field(default=5000, ge=1)
+    save_every: int = Field(default=2000, ge=1)
 
 
 class Card(_Part):
     """What the resulting model's card says beyond what the run itself knows."""
 
-    description: str = Field("", description="one sentence for people")
-    data: str = Field("", description="which pictures, how many, under which terms")
-    hardware: str = Field("", description="what the run needs or used")
-    licence: str = Field("", description="terms of the weights")
-    intended_use: str = Field("", description="what the model is for, and what it is not for")
+    description: str = Field(default="", description="one sentence for people")
+    data: str = Field(default="", description="which pictures, how many, under which terms")
+    hardware: str = Field(default="", description="what the run needs or used")
+    licence: str = Field(default="", description="terms of the weights")
+    intended_use: str = Field(default="", description="what the model is for, and what it is not for")
 
 
 class Recipe(_Part):
@@ -104,8 +108,10 @@ class Recipe(_Part):
     name: str = Field(..., pattern=r"^[a-z0-9_-]+$", description="name of the resulting model")
     task: Literal["clean", "photo", "restore", "face"]
     scale: int = Field(..., ge=1, le=8)
-    seed: int = Field(0, ge=0)
-    init: str | None = Field(None, description="checkpoint to start the weights from; tensors that do not fit keep their start values")
+    seed: int = Field(default=0, ge=0)
+    init: str | None = Field(
+        default=None, description="checkpoint to start the weights from; tensors that do not fit keep their start values"
+    )
     network: dict[str, Any] = Field(..., description="'arch' and the keyword arguments of its constructor")
     data: Data = Data()
     train: Train

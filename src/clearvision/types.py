@@ -20,8 +20,7 @@ class Picture:
             uint8 in [0, 255], uint16 in [0, 65535] or float32 nominally in [0, 1]. Alpha is never premultiplied.
         alpha: (H, W) of the same dtype as ``pixels``, or None for an opaque picture.
         icc: ICC profile, verbatim.
-        exif: EXIF block beginning with ``Exif\\0\\0``, verbatim but for the orientation tag, which is 1 because the pixels are
-            upright.
+        exif: EXIF block with its prefix, verbatim but for the orientation tag, which is 1 because the pixels are upright.
         xmp: XMP packet, verbatim but for its orientation property.
         iptc: IPTC-IIM records, verbatim, without the Photoshop resource that wraps them in JPEG files.
         dpi: pixels per inch (horizontal, vertical), or None when the file does not say.

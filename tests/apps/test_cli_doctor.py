@@ -9,11 +9,28 @@ import pytest
 import clearvision
 
 
+@pytest.fixture(autouse=True)
+def without_torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the tests the seconds that importing PyTorch takes, but for the slow one."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr("clearvision.apps.cli.doctor.find_spec", lambda name: None)
+
+
 def test_a_sound_machine_is_told_to_be_well(run: Callable) -> None:
     ran = run("doctor")
     assert ran.code == 0, ran.out
     assert f"clearvision      {clearvision.__version__}" in ran.out
+    assert "  torch            [absent] not needed to upscale on the CPU; pip install 'clearvision[torch]' for GPUs" in ran.out
     assert ran.out.endswith("all well\n")
+
+
+@pytest.mark.slow
+def test_torch_and_what_it_can_use_are_told(run: Callable) -> None:
+    torch = pytest.importorskip("torch")
+    findings = {finding["name"]: finding for finding in run("doctor", "--json").json["findings"] if finding["group"] == "torch"}
+    assert findings["torch"]["detail"] == torch.__version__
+    assert findings["cuda"]["state"] == ("ok" if torch.cuda.is_available() else "absent")
+    assert findings["mps"]["state"] == ("ok" if torch.backends.mps.is_available() else "absent")
 
 
 def test_a_damaged_model_is_found(run: Callable, weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,12 +55,3 @@ def test_one_fault_does_not_hide_the_rest(run: Callable, monkeypatch: pytest.Mon
     by_name = {finding["name"]: finding for finding in ran.json["findings"]}
     assert by_name["png"] == {"group": "pictures", "name": "png", "state": "broken", "detail": "No space left on device"}
     assert by_name["clean-x4"]["state"] == "ok"
-
-
-def test_missing_torch_is_no_fault(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearvision.apps.cli.doctor.find_spec", lambda name: None)
-    ran = run("doctor", "--json")
-    assert ran.code == 0
-    (torch,) = [finding for finding in ran.json["findings"] if finding["group"] == "torch"]
-    assert torch["state"] == "absent"
-    assert "pip install 'clearvision[torch]'" in torch["detail"]

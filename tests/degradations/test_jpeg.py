@@ -50,8 +50,8 @@ def test_batched_form_agrees_with_libjpeg(size: tuple[int, int], chroma: str) ->
     for result, quality in zip(results, qualities, strict=True):
         exact = apply_exact(pixels, {"step": "jpeg", "quality": quality, "chroma": chroma})
         difference = np.abs(result - exact)
-        assert difference.mean() < 0.12
-        assert (difference > 0).mean() < 0.1
+        assert difference.mean() < 0.15
+        assert (difference > 0).mean() < 0.12
 
 
 def test_red_and_blue_are_not_swapped() -> None:

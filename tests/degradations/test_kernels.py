@@ -66,7 +66,7 @@ def test_every_kernel_sums_to_one_and_is_symmetric() -> None:
     for kernel in kernels:
         assert kernel.dtype == torch.float64
         assert float(kernel.sum()) == pytest.approx(1, abs=1e-12)
-        torch.testing.assert_close(kernel, kernel.flip(0, 1))
+        np.testing.assert_allclose(kernel, kernel.flip(0, 1), atol=1e-12)
 
 
 def test_sinc_follows_bessel() -> None:
@@ -117,7 +117,7 @@ def test_filtering_equals_sums_written_out(size: int) -> None:
 def test_pictures_smaller_than_the_kernel() -> None:
     images = torch.rand(1, 3, 4, 1)
     flat = filter_images(torch.full((1, 3, 4, 1), 0.5), gaussian_kernel(21, (3.0, 3.0))[None])
-    torch.testing.assert_close(flat, torch.full((1, 3, 4, 1), 0.5))
+    np.testing.assert_allclose(flat, 0.5, atol=1e-6)
     assert filter_images(images, gaussian_kernel(21, (3.0, 3.0))[None]).shape == images.shape
 
 
@@ -134,4 +134,4 @@ def test_unsharp_raises_edges_and_leaves_small_noise() -> None:
     assert float(sharper[0, 0, 32, 33]) > 0.71
     assert float(sharper[0, 0, 32, 30]) < 0.29
     faint = 0.5 + (torch.rand(1, 3, 64, 64) - 0.5) * 0.02  # 2.5 levels about the mean
-    torch.testing.assert_close(unsharp(faint), faint)
+    np.testing.assert_allclose(unsharp(faint), faint, atol=1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,11 @@ from clearvision.archs import ARCHS
 from clearvision.types import ModelInfo
 from clearvision.zoo.checkpoint import Checkpoint
 
-MakeCheckpoint = Callable[..., Checkpoint]
-LAST = {"span": "upsampler.0", "srvgg": "body.", "rrdbnet": "conv_last"}  # prefix of the output convolution; of SRVGG the last body
+LAST = {
+    "span": "upsampler.0",
+    "srvgg": "body.",
+    "rrdbnet": "conv_last",
+}  # prefix of the output convolution; of SRVGG the last body
 
 
 def make(arch: str, **hyper: Any) -> Checkpoint:  # noqa: ANN401
@@ -25,7 +28,7 @@ def make(arch: str, **hyper: Any) -> Checkpoint:  # noqa: ANN401
     with torch.no_grad():
         for name, value in net.named_parameters():
             if value.dim() == 4:
-                gain = 2.5 if arch == "span" else 1.7
+                gain = 20.0 if ".rdb" in name else 2.5 if arch == "span" else 1.7  # a dense block adds a fifth of itself
                 value.normal_(0, (gain / value[0].numel()) ** 0.5)
             elif "weight" not in name:
                 value.normal_(0, 0.05)
@@ -48,9 +51,18 @@ def make(arch: str, **hyper: Any) -> Checkpoint:  # noqa: ANN401
         receptive_radius=facts.receptive_radius,
         size=facts.size,
     )
-    return Checkpoint(info, {name: np.array(value) for name, value in net.state_dict().items()}, None, "0" * 64)
+    return Checkpoint(info, {name: value.numpy() for name, value in net.state_dict().items()}, None, "0" * 64)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_torch_thread() -> Iterator[None]:
+    """Keep PyTorch from spinning for work this small, which would slow down everything beside it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
-def checkpoint_of() -> MakeCheckpoint:
+def checkpoint_of() -> Callable[..., Checkpoint]:
     return make

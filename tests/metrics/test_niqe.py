@@ -35,9 +35,9 @@ def test_a_picture_lying_on_its_side(pictures: Pictures) -> None:
 
 def test_a_flat_area_is_on_neither_side_of_zero(pictures: Pictures) -> None:
     _, sr = pictures(200, 300)
-    sr[:100, :100] = 77
+    sr[:100, :100] = 100  # a luma whose filtered copy is not exactly itself
     # the same computation, with the rounding errors of the flat area set to 0
-    assert niqe(sr) == pytest.approx(24.967078041819867, abs=1e-8)
+    assert niqe(sr) == pytest.approx(24.653326242756, abs=1e-8)
 
 
 def test_rows_and_columns_beyond_whole_blocks_do_not_count(pictures: Pictures) -> None:

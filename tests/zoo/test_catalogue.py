@@ -38,7 +38,9 @@ def test_names_and_paths(tmp_path: Path) -> None:
         find_model("zzz")
 
 
-@pytest.mark.parametrize(("scale", "name"), [(1.5, "clean-x2"), (2, "clean-x2"), (2.1, "clean-x4"), (4, "clean-x4"), (9, "clean-x4")])
+@pytest.mark.parametrize(
+    ("scale", "name"), [(1.5, "clean-x2"), (2, "clean-x2"), (2.1, "clean-x4"), (4, "clean-x4"), (9, "clean-x4")]
+)
 def test_the_nearest_native_scale_not_below_the_factor(scale: float, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [ModelInfo(name=f"clean-x{s}", task="clean", scale=s, arch="span", hyper={}) for s in (4, 2)]
     monkeypatch.setattr(catalogue, "list_models", lambda: cards)

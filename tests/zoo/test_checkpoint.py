@@ -15,7 +15,14 @@ from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint, read_info, w
 
 HYPER = {"feature_channels": 16, "num_block": 1, "upscale": 2}
 INFO = ModelInfo(
-    name="tiny", task="clean", scale=2, arch="span", hyper=HYPER, receptive_radius=6, size=SizeRequirements(2, 4), figures={"Set5": 30.5}
+    name="tiny",
+    task="clean",
+    scale=2,
+    arch="span",
+    hyper=HYPER,
+    receptive_radius=6,
+    size=SizeRequirements(2, 4),
+    figures={"Set5": 30.5},
 )
 
 

@@ -126,6 +126,7 @@ class SPAN(nn.Module):
         self.num_in_ch, self.num_out_ch = num_in_ch, num_out_ch
         mean = torch.tensor(tuple(rgb_mean))
         mean = mean.mean(0, keepdim=True) if num_in_ch == 1 else mean
+        self.mean: Tensor
         self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
         width = feature_channels
         self.conv_1 = Conv3XC(num_in_ch, width, bias=True, reparam=reparam)

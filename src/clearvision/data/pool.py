@@ -19,6 +19,7 @@ from torch import Tensor
 from clearvision.errors import DataError, PictureError
 from clearvision.imaging.io import READABLE_SUFFIXES, read_picture
 from clearvision.imaging.resize import resize_scale
+from clearvision.types import PixelArray
 
 AREA_CAP = 4.0  # a picture's share grows with its area up to this many times the median, so that giants do not rule
 FLAT_TRIES = 4  # crops drawn before a flat one is taken after all
@@ -47,7 +48,9 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
             raise DataError(f"training folder '{folder}' does not exist; give the right one with --data")
         found.update(p for p in folder.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
     if not found:
-        raise DataError(f"no pictures below {', '.join(str(f) for f in folders)}; put some there or give another folder with --data")
+        raise DataError(
+            f"no pictures below {', '.join(str(f) for f in folders)}; put some there or give another folder with --data"
+        )
     return sorted(found)
 
 
@@ -58,7 +61,9 @@ def split_pictures(paths: Sequence[Path], val_count: int) -> tuple[list[Path], l
         DataError: if nothing would be left to train on.
     """
     if val_count >= len(paths):
-        raise DataError(f"data.val_count ({val_count}) must be below the number of pictures ({len(paths)}); lower it or add pictures")
+        raise DataError(
+            f"data.val_count ({val_count}) must be below the number of pictures ({len(paths)}); lower it or add pictures"
+        )
     ranked = sorted(paths, key=lambda path: (hashlib.sha256(path.name.encode()).digest(), path))
     held_out = set(ranked[:val_count])
     return [path for path in paths if path not in held_out], sorted(held_out)
@@ -76,12 +81,11 @@ def load_pairs(paths: Sequence[Path], scale: int, *, progress: Progress | None =
             pixels = read_picture(path).pixels
         except PictureError as error:
             raise DataError(f"{error}; remove or replace it before training") from error
-        if pixels.dtype != np.uint8:
-            pixels = np.clip(np.round(pixels / (65535 if pixels.dtype == np.uint16 else 1) * 255), 0, 255).astype(np.uint8)
+        eight_bit = _eight_bit(pixels)
         height, width = (side - side % scale for side in pixels.shape[:2])
         if not height or not width:
             raise DataError(f"picture '{path}' ({pixels.shape[1]}x{pixels.shape[0]}) is smaller than scale {scale}; remove it")
-        gt = np.ascontiguousarray(np.broadcast_to(pixels[:height, :width], (height, width, 3)))
+        gt = np.ascontiguousarray(np.broadcast_to(eight_bit[:height, :width], (height, width, 3)))
         return Pair(path, resize_scale(gt, 1 / scale), gt)
 
     pairs = []
@@ -119,7 +123,9 @@ class PatchPool:
         size = gt_size // self.scale
         share = np.where(self.sides >= size, self.weights, 0.0).cumsum()
         if share[-1] == 0:
-            raise DataError(f"no training picture is {gt_size} pixels or more on both sides; lower gt_size or add larger pictures")
+            raise DataError(
+                f"no training picture is {gt_size} pixels or more on both sides; lower gt_size or add larger pictures"
+            )
         crops = [self._crop(rng, share, size) for _ in range(batch_size)]
         lq, gt = (np.stack(arrays) for arrays in zip(*crops, strict=True))
         return _to_tensor(lq), _to_tensor(gt)
@@ -127,15 +133,27 @@ class PatchPool:
     def _crop(
         self, rng: np.random.Generator, share: NDArray[np.float64], size: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        for _ in range(FLAT_TRIES):
-            pair = self.pairs[int(np.searchsorted(share, rng.random() * share[-1], side="right"))]
-            y, x = (int(rng.integers(side - size + 1)) for side in pair.lq.shape[:2])
-            lq = pair.lq[y : y + size, x : x + size]
-            if not self.flat_below or lq[:, :, 1].std() >= self.flat_below:
+        pair, y, x = self._place(rng, share, size)
+        for _ in range(FLAT_TRIES - 1):
+            if not self.flat_below or pair.lq[y : y + size, x : x + size, 1].std() >= self.flat_below:
                 break
-        big = slice(y * self.scale, (y + size) * self.scale), slice(x * self.scale, (x + size) * self.scale)
+            pair, y, x = self._place(rng, share, size)
+        lq = pair.lq[y : y + size, x : x + size]
+        gt = pair.gt[y * self.scale : (y + size) * self.scale, x * self.scale : (x + size) * self.scale]
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        return _turned(lq, turns, mirror), _turned(pair.gt[big], turns, mirror)
+        return _turned(lq, turns, mirror), _turned(gt, turns, mirror)
+
+    def _place(self, rng: np.random.Generator, share: NDArray[np.float64], size: int) -> tuple[Pair, int, int]:
+        pair = self.pairs[int(np.searchsorted(share, rng.random() * share[-1], side="right"))]
+        y, x = (int(rng.integers(side - size + 1)) for side in pair.lq.shape[:2])
+        return pair, y, x
+
+
+def _eight_bit(pixels: PixelArray) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    full = 65535 if pixels.dtype == np.uint16 else 1
+    return np.clip(np.round(pixels / full * 255), 0, 255).astype(np.uint8)
 
 
 def _turned(image: NDArray[np.uint8], turns: int, mirror: bool) -> NDArray[np.uint8]:

@@ -61,11 +61,7 @@ def draw_plan(preset: Preset, *, seed: int, index: int, height: int, width: int,
         UsageError: if seed, index or scale is outside what is allowed.
         ImageShapeError: if the size is no multiple of the scale.
     """
-    if scale < 1:
-        raise UsageError(f"scale ({scale}) must be 1 or more")
-    for name, value in (("seed", seed), ("index", index)):
-        if not 0 <= value < 1 << 63:
-            raise UsageError(f"{name} ({value}) must lie between 0 and 2**63 - 1")
+    check_numbers(scale, seed, index)
     if height < scale or width < scale or height % scale or width % scale:
         raise ImageShapeError(
             f"a picture of {width}x{height} cannot become {scale} times smaller: each side must be a multiple of {scale}; crop it"
@@ -75,6 +71,19 @@ def draw_plan(preset: Preset, *, seed: int, index: int, height: int, width: int,
     plan.append(drawer.resize(Resize()) if drawer.size != drawer.target else SKIP)
     plan.append({"step": "round"})
     return tuple(plan)
+
+
+def check_numbers(scale: int, seed: int, index: int = 0) -> None:
+    """Check the numbers that a user gives.
+
+    Raises:
+        UsageError: if one is outside what is allowed.
+    """
+    if scale < 1:
+        raise UsageError(f"scale ({scale}) must be 1 or more")
+    for name, value in (("seed", seed), ("index", index)):
+        if not 0 <= value < 1 << 63:
+            raise UsageError(f"{name} ({value}) must lie between 0 and 2**63 - 1")
 
 
 def shown(plan: Iterable[Operation]) -> list[Operation]:

@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearvision.degradations.draw import shown
+from clearvision.degradations.draw import check_numbers, shown
 from clearvision.degradations.pipeline import degrade_by_plan, plan_picture
 from clearvision.degradations.presets import Degradation, Preset, preset_from
 from clearvision.errors import ClearVisionError, MissingExtraError, PictureError, PictureWriteError, UsageError
@@ -79,8 +79,7 @@ def degrade_files(
         PictureWriteError: if the manifest cannot be written.
         MissingExtraError: if the degradation needs PyTorch, which is not installed.
     """
-    if scale < 1:
-        raise UsageError(f"scale ({scale}) must be 1 or more")
+    check_numbers(scale, seed)
     if not jobs:
         raise UsageError("there are no pictures to degrade")
     run = _Run(out, preset_from(degradation), scale, seed)
@@ -109,8 +108,8 @@ def index_of(digest: str) -> int:
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:
     """Return a picture's pixels as (H, W, 3) uint8, without its alpha."""
-    full = {"uint8": 1.0, "uint16": 257.0}.get(picture.pixels.dtype.name, 1 / 255)
-    levels = picture.pixels if full == 1 else np.floor(np.clip(picture.pixels / full, 0, 255) + 0.5)
+    factor = {"uint8": 1.0, "uint16": 1 / 257}.get(picture.pixels.dtype.name, 255.0)
+    levels = picture.pixels if factor == 1 else np.floor(np.clip(picture.pixels * factor, 0, 255) + 0.5)
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     pixels[:] = levels  # one channel goes to all three
     return pixels

@@ -71,7 +71,7 @@ def _resample(
     if array.ndim == 2:
         return _resample(array[:, :, None], size, scales, kernel, antialias)[:, :, 0]
     if scales[1] < scales[0]:
-        swapped = _resample(array.swapaxes(0, 1), size[::-1], scales[::-1], kernel, antialias)
+        swapped = _resample(array.swapaxes(0, 1), (size[1], size[0]), (scales[1], scales[0]), kernel, antialias)
         return np.ascontiguousarray(swapped.swapaxes(0, 1))
     return _rows_then_columns(array, size, scales, kernel, antialias)
 
@@ -121,7 +121,7 @@ def _taps(
     """Return for every output its weights and the inputs they apply to, both (out_size, taps), clamped to the picture."""
     squeeze = min(scale, 1.0) if antialias and kernel != "nearest" else 1.0
     support = _SUPPORT[kernel] / squeeze
-    centre = (np.arange(out_size) + 0.5) / scale - 0.5
+    centre = (np.arange(out_size, dtype=np.float64) + 0.5) / scale - 0.5
     left = np.floor(centre - support / 2).astype(np.intp)
     index = left[:, None] + np.arange(math.ceil(support) + 2)
     weights = squeeze * _kernel(squeeze * (centre[:, None] - index), kernel)
@@ -129,7 +129,7 @@ def _taps(
     return weights, np.clip(index, 0, in_size - 1)
 
 
-def _kernel(x: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float64]:
+def _kernel(x: NDArray[Any], kernel: Kernel) -> NDArray[np.float64]:
     size = np.abs(x)
     if kernel == "nearest":
         return ((x >= -0.5) & (x < 0.5)).astype(np.float64)

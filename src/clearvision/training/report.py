@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-FIELDS = ("step", "seconds", "rate", "loss/g_pixel", "grad_norm", "steps_per_second", "val/psnr_y")
+FIELDS: tuple[str, ...] = ("step", "seconds", "rate", "loss/g_pixel", "grad_norm", "steps_per_second", "val/psnr_y")
 
 
 @dataclass(frozen=True)

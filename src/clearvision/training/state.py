@@ -79,7 +79,9 @@ def load_state(state: TrainState, recipe: Recipe, path: Path) -> None:
     mine, theirs = recipe.model_dump(mode="json"), plain["recipe"]
     fixed = [key for key in ("network", "scale", "data", "seed") if mine[key] != theirs[key]]
     if fixed:
-        raise TrainingError(f"'{path}' was trained with another {', '.join(fixed)}; resume with the same recipe or use another --out")
+        raise TrainingError(
+            f"'{path}' was trained with another {', '.join(fixed)}; resume with the same recipe or use another --out"
+        )
     state.net.load_state_dict(plain["net"])
     state.ema.load_state_dict(plain["ema"])
     state.optimizer.load_state_dict(plain["optimizer"])

@@ -1,0 +1,182 @@
+# ruff: noqa: ANN401 - fixtures hand over classes of conftest.py, which cannot be imported
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from clearvision.evaluation.charts import Bar, Dot, bar_chart, column_chart, scatter_plot
+from clearvision.evaluation.evaluate import evaluate
+from clearvision.evaluation.loading import PictureReader
+from clearvision.evaluation.methods import Interpolation
+from clearvision.evaluation.report import open_journal, write_report
+from clearvision.evaluation.samples import choose_pictures, choose_window
+from clearvision.evaluation.sets import open_set
+from clearvision.evaluation.store import Store
+from clearvision.evaluation.tables import compare, format_p, main_table, to_markdown
+from clearvision.imaging.io import read_picture
+
+
+def report(folder: Path, out: Path, *methods: Any, **options: Any) -> Any:
+    reader, gallery = PictureReader(open_set(folder)), Store[Any]()
+    everything = [Interpolation("bicubic"), *methods]
+    evaluation = evaluate(reader, everything, journal=open_journal(out), gallery=gallery, **options)
+    comparisons = compare(evaluation)
+    write_report(out, evaluation, comparisons, everything, reader, gallery, command="clearvision evaluate <x>")
+    return evaluation, comparisons
+
+
+class Seen(HTMLParser):
+    """Collects what a page links to, its text, and whether every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[str] = []
+        self.text = ""
+        self.tags: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs)["src"] or "")
+            assert dict(attrs)["alt"]
+        elif tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_every_file_of_a_report(pairs_folder: Path, tmp_path: Path, counting: Any) -> None:
+    out = tmp_path / "report"
+    evaluation, comparisons = report(pairs_folder, out, counting("a<b"), counting("other", offset=1))
+    assert {path.name for path in out.iterdir()} == {
+        "finished.jsonl",
+        "pictures",
+        "report.html",
+        "report.json",
+        "report.md",
+        "scores.csv",
+    }
+    document = json.loads((out / "report.json").read_text())
+    assert document["protocol"]["name"] == "y"
+    assert [method["label"] for method in document["methods"]] == ["bicubic", "a<b", "other"]
+    assert document["methods"][1]["metrics"]["psnr"]["mean"] == evaluation.mean(evaluation.results[1], "psnr")
+    assert document["methods"][1]["parameters"] == 1000
+    assert document["methods"][1]["flops_per_pixel"] == 500
+    assert len(document["comparisons"]) == len(comparisons) == 6
+
+    rows = list(csv.DictReader((out / "scores.csv").open()))
+    assert len(rows) == 12
+    assert {row["protocol"] for row in rows} == {"y"}
+    assert float(rows[5]["psnr"]) == evaluation.results[1].scores["p1"].values["psnr"]
+
+    markdown = (out / "report.md").read_text()
+    assert "Protocol y: luma" in markdown
+    assert re.search(r"\| bicubic \| \d\d\.\d\d \|", markdown)
+
+    page = Seen()
+    page.feed((out / "report.html").read_text())
+    assert page.open == []
+    assert "script" not in page.tags
+    assert page.tags.count("svg") == 5  # two gains, two methods by picture, PSNR against time
+    assert "Protocol y: luma" in page.text
+    assert "a<b - bicubic" in page.text
+    assert "clearvision evaluate <x>" in page.text
+    assert len(page.images) == 3 * 4 * 2
+    assert all((out / image).is_file() for image in page.images)
+    assert {f"pictures/{path.name}" for path in (out / "pictures").glob("*.*g")} == set(page.images)
+
+
+def test_a_finished_report_is_written_again_without_computing(pairs_folder: Path, tmp_path: Path, counting: Any) -> None:
+    out = tmp_path / "report"
+    report(pairs_folder, out, counting())
+    html = (out / "report.html").read_text()
+    method = counting()
+    report(pairs_folder, out, method)
+    assert method.calls == 0
+    assert (out / "report.html").read_text() == html
+    before = {path.name for path in (out / "pictures").iterdir()}
+    other = counting("other", offset=5)
+    report(pairs_folder, out, other)
+    after = {path.name for path in (out / "pictures").iterdir()}
+    assert len(after) == len(before)
+    assert not before & after  # the pictures of the report that was overwritten are gone
+
+
+def test_only_baseline_and_equal_pictures(tmp_path: Path, png: Any) -> None:
+    for name in ("a", "b"):
+        png(tmp_path / "s" / "HR" / f"{name}.png", np.full((48, 64, 3), 90, np.uint8))
+        png(tmp_path / "s" / "LR" / f"{name}.png", np.full((24, 32, 3), 90, np.uint8))
+    evaluation, comparisons = report(tmp_path / "s", tmp_path / "out", Interpolation("lanczos"))
+    assert main_table(evaluation).rows[0][1] == "inf"
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["methods"][0]["metrics"]["psnr"]["mean"] is None
+    assert comparisons[0].test.difference.mean == 0
+    report(tmp_path / "s", tmp_path / "alone")
+    assert "Differences" not in (tmp_path / "alone" / "report.html").read_text()
+
+
+def test_best_median_and_worst_and_where_they_are_enlarged(pairs_folder: Path, tmp_path: Path, counting: Any) -> None:
+    evaluation, _ = report(pairs_folder, tmp_path / "out", counting())
+    scores = {name: evaluation.results[1].scores[name].values["psnr"] for name in evaluation.pictures}
+    ranked = sorted(scores, key=lambda name: -scores[name])
+    assert choose_pictures(evaluation) == [("best", ranked[0]), ("median", ranked[1]), ("worst", ranked[3])]
+    first, second = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
+    second[100:140, 210:250] = 255
+    top, left, side = choose_window(first, second)
+    assert (side, top <= 100, top + side >= 140, left <= 210, left + side >= 250) == (80, True, True, True, True)
+    crop = read_picture(next((tmp_path / "out" / "pictures").glob("*-crop.png"))).pixels
+    assert crop.shape == (48, 48, 3)
+
+
+def test_lower_is_better_counts_wins_the_other_way(pairs_folder: Path, tmp_path: Path, counting: Any) -> None:
+    evaluation, comparisons = report(pairs_folder, tmp_path / "out", counting(), metrics=("mse", "psnr"))
+    assert [(each.metric, each.better, each.test.wins) for each in comparisons] == [("mse", 0, 4), ("psnr", 0, 0)]
+    assert "| MSE-Y |" in to_markdown(evaluation, comparisons)
+
+
+@pytest.mark.parametrize(("p_value", "text"), [(0.0001, "< 0.0002"), (0.0625, "0.062"), (1.0, "1"), (math.nan, "-")])
+def test_p_values(p_value: float, text: str) -> None:
+    assert format_p(p_value) == text
+
+
+def numbers(svg: str, tag: str, attribute: str) -> list[float]:
+    return [float(element.attrib[attribute]) for element in ElementTree.fromstring(svg).iter(tag)]
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    svg = bar_chart([Bar("a & b", 1.0, 0.5, 1.5, "+1.0", 1), Bar("c", -0.5, -1, 0, "-0.5", 2)], "gain")
+    first, second = numbers(svg, "rect", "width")
+    assert first == pytest.approx(2 * second, abs=0.2)
+    starts = numbers(svg, "rect", "x")
+    assert starts[1] + second == pytest.approx(starts[0], abs=0.2)  # both start at zero
+    assert "a &amp; b" in svg
+
+
+def test_columns_share_an_axis_and_take_what_is_not_finite() -> None:
+    values = [("a", 2.0), ("b", 1.0), ("c", math.inf), ("d", math.nan)]
+    heights = numbers(column_chart(values, 1, "gain", span=(0, 4)), "rect", "height")
+    assert heights[0] == pytest.approx(2 * heights[1], abs=0.2)
+    assert heights[2] == pytest.approx(2 * heights[0], abs=0.2)
+    assert heights[3] == 1
+
+
+def test_dots_lie_on_a_logarithmic_axis_inside_the_chart() -> None:
+    dots = [Dot("fast", 0.01, 26.0, 0), Dot("middle", 0.1, 27.0, 1), Dot("slow", 1.0, 28.0, 2)]
+    svg = scatter_plot(dots, "seconds", "PSNR", "time")
+    slow, middle, fast = numbers(svg, "circle", "cx")
+    assert slow - middle == pytest.approx(middle - fast, abs=0.2)
+    assert numbers(svg, "circle", "cy") == sorted(numbers(svg, "circle", "cy"))
+    assert all(0 < x < 560 for x in (slow, middle, fast))

@@ -13,9 +13,9 @@ from clearvision.zoo.checkpoint import Checkpoint
 from clearvision.zoo.cost import _traced_macs, model_cost
 
 
-def checkpoint(arch: str, scale: int, **hyper: Any) -> tuple[Checkpoint, nn.Module]:  # noqa: ANN401
+def checkpoint(arch: str, factor: int, **hyper: Any) -> tuple[Checkpoint, nn.Module]:  # noqa: ANN401
     net = ARCHS[arch](**hyper)
-    info = ModelInfo(name="tiny", task="clean", scale=scale, arch=arch, hyper=hyper)
+    info = ModelInfo(name="tiny", task="clean", scale=factor, arch=arch, hyper=hyper)
     return Checkpoint(info, network_weights(net), None, ""), net
 
 

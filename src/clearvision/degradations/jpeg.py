@@ -58,7 +58,8 @@ def compress(images: Tensor, qualities: Sequence[int], *, chroma: str = "4:2:0")
 def _blocks_through(planes: Tensor, table: Tensor) -> Tensor:
     """Transform, quantise and back: (B, C, H, W) in 8-bit levels, W a multiple of 8; table (B, 1, 1, 1, 8, 8).
 
-    The result is filled up to whole blocks. Rows go first, then columns, and back the other way, rounded between to quarters, as libjpeg's integer transform does.
+    The result is filled up to whole blocks. Rows go first, then columns, and back the other way, rounded between to quarters,
+    as libjpeg's integer transform does.
     """
     planes = F.pad(planes, (0, 0, 0, -planes.shape[2] % 8), mode="replicate")
     batch, channels, height, width = planes.shape

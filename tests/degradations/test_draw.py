@@ -144,3 +144,5 @@ def test_what_is_outside_is_told() -> None:
         draw("bicubic", scale=0)
     with pytest.raises(UsageError, match=r"seed \(-1\) must lie between"):
         draw("bicubic", seed=-1)
+    with pytest.raises(UsageError, match=r"share_sizes \(0\) must be 1 or more"):
+        draw("bicubic", share=0)

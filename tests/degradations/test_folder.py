@@ -12,7 +12,7 @@ import pytest
 from clearvision.degradations.folder import MANIFEST, degrade_files, plain_pixels
 from clearvision.degradations.pipeline import degrade_picture
 from clearvision.degradations.steps import Noise, Step
-from clearvision.errors import UsageError
+from clearvision.errors import PictureWriteError, UsageError
 from clearvision.imaging.io import picture_from_array, read_picture, write_picture
 from clearvision.types import Picture
 
@@ -144,3 +144,10 @@ def test_nothing_to_do_is_told(tmp_path: Path) -> None:
         degrade_files([], tmp_path, "bicubic", scale=2, seed=0)
     with pytest.raises(UsageError, match=r"scale \(0\) must be 1 or more"):
         degrade_files([(tmp_path, tmp_path)], tmp_path, "bicubic", scale=0, seed=0)
+
+
+def test_an_unwritable_place_is_told(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / "out"
+    with pytest.raises(PictureWriteError, match=r"cannot write .*out/manifest.jsonl: "):
+        degrade_files(jobs(source, out), out, "bicubic", scale=2, seed=0, overwrite=True)

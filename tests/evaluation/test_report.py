@@ -78,7 +78,7 @@ def test_every_file_of_a_report(pairs_folder: Path, tmp_path: Path, counting: An
     assert document["methods"][1]["flops_per_pixel"] == 500
     assert len(document["comparisons"]) == len(comparisons) == 6
 
-    rows = list(csv.DictReader((out / "scores.csv").open()))
+    rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
     assert len(rows) == 12
     assert {row["protocol"] for row in rows} == {"y"}
     assert float(rows[5]["psnr"]) == evaluation.results[1].scores["p1"].values["psnr"]
@@ -180,3 +180,11 @@ def test_dots_lie_on_a_logarithmic_axis_inside_the_chart() -> None:
     assert slow - middle == pytest.approx(middle - fast, abs=0.2)
     assert numbers(svg, "circle", "cy") == sorted(numbers(svg, "circle", "cy"))
     assert all(0 < x < 560 for x in (slow, middle, fast))
+
+
+def test_a_narrow_table_leaves_intervals_to_the_report(pairs_folder: Path, tmp_path: Path) -> None:
+    two, _ = report(pairs_folder, tmp_path / "two")
+    assert main_table(two, narrow=True) == main_table(two)
+    three, _ = report(pairs_folder, tmp_path / "three", metrics=("psnr", "ssim", "mse"))
+    assert main_table(three, narrow=True).heads[:4] == ("METHOD", "PSNR-Y dB", "SSIM-Y", "MSE-Y")
+    assert len(main_table(three).heads) == len(main_table(three, narrow=True).heads) + 3

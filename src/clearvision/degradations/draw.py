@@ -58,10 +58,12 @@ def draw_plan(preset: Preset, *, seed: int, index: int, height: int, width: int,
         share_sizes: that many pictures in a row get the same sizes, so that a batch of them stays one array.
 
     Raises:
-        UsageError: if seed, index or scale is outside what is allowed.
+        UsageError: if seed, index, scale or share_sizes is outside what is allowed.
         ImageShapeError: if the size is no multiple of the scale.
     """
     check_numbers(scale, seed, index)
+    if share_sizes < 1:
+        raise UsageError(f"share_sizes ({share_sizes}) must be 1 or more")
     if height < scale or width < scale or height % scale or width % scale:
         raise ImageShapeError(
             f"a picture of {width}x{height} cannot become {scale} times smaller: each side must be a multiple of {scale}; crop it"

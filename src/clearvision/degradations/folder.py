@@ -154,21 +154,20 @@ class _Run:
     @contextlib.contextmanager
     def manifest(self) -> Iterator[None]:
         """Hold the manifest open: what is known first, then a line for each picture when it is there, sorted in the end."""
-        path = self.out / MANIFEST
+        self._write_sorted()
+        with (self.out / MANIFEST).open("a", encoding="utf-8") as self._file:
+            yield
+        self._write_sorted()
+
+    def _write_sorted(self) -> None:
+        lines = [self.settings, *(self.records[name] for name in sorted(self.records))]
+        path, temporary = self.out / MANIFEST, self.out / f".{MANIFEST}.tmp"
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            self._write_sorted(path)
-            with path.open("a", encoding="utf-8") as self._file:
-                yield
-            self._write_sorted(path)
+            temporary.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+            temporary.replace(path)
         except OSError as error:
             raise PictureWriteError(f"cannot write {path}: {error.strerror or error}") from error
-
-    def _write_sorted(self, path: Path) -> None:
-        lines = [self.settings, *(self.records[name] for name in sorted(self.records))]
-        temporary = path.with_name(f".{MANIFEST}.tmp")
-        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-        temporary.replace(path)
 
     def do(self, source: Path, target: Path) -> bool | str:
         """Do one picture; return whether its file was written now, or a sentence on what went wrong."""

@@ -114,9 +114,7 @@ def degrade(
         raise ImageShapeError(f"degrade takes a (B, 3, H, W) tensor of float32, got shape {tuple(batch.shape)} of {batch.dtype}")
     preset, (height, width) = preset_from(degradation), batch.shape[2:]
     plans = [
-        draw_plan(
-            preset, seed=seed, index=index + place, height=height, width=width, scale=scale, share_sizes=max(1, share_sizes)
-        )
+        draw_plan(preset, seed=seed, index=index + place, height=height, width=width, scale=scale, share_sizes=share_sizes)
         for place in range(len(batch))
     ]
     return torch.stack(run_plans(batch.unbind(), plans, exact=exact))

@@ -22,7 +22,7 @@ from clearvision.evaluation.journal import Journal
 from clearvision.evaluation.learned import Features
 from clearvision.evaluation.loading import Loaded, PictureReader, load_pair
 from clearvision.evaluation.methods import BASELINE, Interpolation, Method
-from clearvision.evaluation.protocols import PROTOCOLS, LearnedMetric, Protocol, check_size, score
+from clearvision.evaluation.protocols import PROTOCOLS, LearnedMetric, Protocol, check_size, find_metrics, score
 from clearvision.evaluation.results import Evaluation, MethodResult, PictureScore
 from clearvision.evaluation.sets import Fault, Pair, PictureSet
 from clearvision.evaluation.standards import SelfCheck, check_bicubic
@@ -125,7 +125,7 @@ def evaluate(
     for index, method in enumerate(methods, 1):
         results.append(_run(work, method, index, len(methods), progress))
         if not results[-1].scores:
-            raise DataError(_nothing_left([*picture_set.faults, *results[-1].faults]))
+            raise DataError(_nothing_left([*results[-1].faults, *picture_set.faults]))
         if index == 1:
             check = self_check(picture_set, protocol, results[0])
             if check is not None and on_check is not None:
@@ -198,15 +198,11 @@ def score_from_gt(picture_set: PictureSet, pair: Pair) -> float | None:
 
 
 def _check_request(picture_set: PictureSet, methods: Sequence[Method], metrics: tuple[str, ...]) -> None:
-    if not metrics:
-        raise UsageError(f"no metric to compute; known: {', '.join(METRICS)}")
-    for name in metrics:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric '{name}'; known: {', '.join(METRICS)}")
-        if picture_set.real and METRICS[name].reference == "gt":
-            able = ", ".join(metric.name for metric in METRICS.values() if metric.reference != "gt")
+    for metric in find_metrics(metrics):
+        if picture_set.real and metric.reference == "gt":
+            able = ", ".join(each.name for each in METRICS.values() if each.reference != "gt")
             raise UsageError(
-                f"metric '{name}' needs a ground truth, and '{picture_set.name}' has none; what can be measured: {able}"
+                f"metric '{metric.name}' needs a ground truth, and '{picture_set.name}' has none; what can be measured: {able}"
             )
     for method in methods:
         if method.scale not in (None, picture_set.scale):
@@ -287,7 +283,8 @@ def _read(work: _Work, method: Method, pair: Pair) -> _Read:
             return _Read(pair, key, score)
         loaded = work.reader.load(pair)
         if loaded.gt is not None:
-            check_size(*loaded.gt.shape[:2], work.reader.picture_set.scale, work.protocol, work.metrics)
+            height, width = loaded.gt.shape[:2]
+            check_size(height, width, work.reader.picture_set.scale, work.protocol, work.metrics)
     except _OF_ONE_PICTURE as error:
         return _Read(pair, outcome=Fault(pair.name, str(error)))
     return _Read(pair, key, None, loaded)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clearvision.errors import MissingExtraError, ModelError, UsageError
-from clearvision.evaluation.protocols import LearnedMetric
+from clearvision.errors import ModelError, UsageError
+from clearvision.evaluation.protocols import LearnedMetric, find_metrics
 from clearvision.metrics.backbones import BACKBONES, download_backbone, find_backbone
-from clearvision.metrics.catalogue import METRICS
+from clearvision.metrics.catalogue import Metric
 
 Features = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
@@ -31,14 +31,15 @@ def open_learned(
     Raises:
         MissingExtraError: if PyTorch is needed and not installed.
         ModelError: if a network's file is missing or not that network's; the text says how to get it.
-        UsageError: if a file is given for an unknown network.
+        UsageError: if a metric is unknown, or a file is given for an unknown network.
     """
-    files = _files([name for name in metrics if METRICS[name].per_picture], weights or {}, fetch)
+    files = _files([metric for metric in find_metrics(metrics) if metric.per_picture], weights or {}, fetch)
     if not files:
         return {}
-    perceptual = _torch_module("perceptual", next(iter(files)))
+    from clearvision.metrics import perceptual
+
     where = _torch_device(device)
-    makers = {
+    makers: dict[str, Callable[[Path], LearnedMetric]] = {
         "lpips_alex": lambda file: perceptual.Lpips("alex", weights=file, device=where),
         "lpips_vgg": lambda file: perceptual.Lpips("vgg", weights=file, device=where),
         "vgg19": lambda file: perceptual.Vgg19Distance(weights=file, device=where),
@@ -50,39 +51,30 @@ def open_features(
     metrics: Sequence[str], *, weights: Mapping[str, Path] | None = None, fetch: bool = False, device: str = "auto"
 ) -> Features | None:
     """Return what computes a picture's features for FID, or None if FID is not asked for; otherwise as :func:`open_learned`."""
-    files = _files([name for name in metrics if not METRICS[name].per_picture], weights or {}, fetch)
+    files = _files([metric for metric in find_metrics(metrics) if not metric.per_picture], weights or {}, fetch)
     if not files:
         return None
-    return _torch_module("inception", "fid").InceptionFeatures(weights=files["fid"], device=_torch_device(device))
+    from clearvision.metrics.inception import InceptionFeatures
+
+    return InceptionFeatures(weights=files["fid"], device=_torch_device(device))
 
 
-def _files(metrics: Sequence[str], weights: Mapping[str, Path], fetch: bool) -> dict[str, Path]:
+def _files(metrics: Sequence[Metric], weights: Mapping[str, Path], fetch: bool) -> dict[str, Path]:
     for name in weights:
         if name not in BACKBONES:
             raise UsageError(f"unknown network '{name}' of a metric; known: {', '.join(BACKBONES)}")
     files = {}
-    for name in metrics:
-        backbone = METRICS[name].weights
-        if backbone is None:
+    for metric in metrics:
+        if metric.weights is None:
             continue
         try:
-            if fetch and backbone not in weights:
-                download_backbone(backbone)
-            files[name] = find_backbone(backbone, weights.get(backbone))
+            if fetch and metric.weights not in weights:
+                download_backbone(metric.weights)
+            files[metric.name] = find_backbone(metric.weights, weights.get(metric.weights))
         except ModelError as error:
-            raise ModelError(f"metric '{name}': {error} (on the command line --weights {backbone}=FILE, or --fetch)") from error
+            way = f"on the command line --weights {metric.weights}=FILE, or --fetch"
+            raise ModelError(f"metric '{metric.name}': {error} ({way})") from error
     return files
-
-
-def _torch_module(module: str, metric: str) -> object:
-    from importlib import import_module
-
-    try:
-        return import_module(f"clearvision.metrics.{module}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("clearvision"):
-            raise
-        raise MissingExtraError(f"metric '{metric}' needs PyTorch, not installed; pip install 'clearvision[torch]'") from error
 
 
 def _torch_device(device: str) -> str:

@@ -53,7 +53,10 @@ class Method(Protocol):
 class Interpolation:
     """An interpolation with MATLAB's kernels, clamped and rounded once at the end like a network's output."""
 
-    scale = cost = info = sha256 = None
+    scale: int | None = None
+    cost: ModelCost | None = None
+    info: ModelInfo | None = None
+    sha256: str | None = None
 
     def __init__(self, kernel: str) -> None:
         if kernel not in INTERPOLATIONS:
@@ -86,10 +89,10 @@ class Network:
         self, checkpoint: Checkpoint, label: str, *, device: str, precision: str, engine: str | None, tile: int | None
     ) -> None:
         self.label = label
-        self.scale = checkpoint.info.scale
-        self.cost = model_cost(checkpoint)
-        self.info = checkpoint.info
-        self.sha256 = checkpoint.sha256
+        self.scale: int | None = checkpoint.info.scale
+        self.cost: ModelCost | None = model_cost(checkpoint)
+        self.info: ModelInfo | None = checkpoint.info
+        self.sha256: str | None = checkpoint.sha256
         self.identity = f"network:{checkpoint.sha256}:{engine}:{device}:{precision}:{tile}:1"
         self.retries: list[str] = []
         self._checkpoint = checkpoint

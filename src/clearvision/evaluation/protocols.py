@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError, UsageError
 from clearvision.imaging.color import Y_OFFSET, Y_WEIGHTS
-from clearvision.metrics.catalogue import METRICS
+from clearvision.metrics.catalogue import METRICS, Metric
 from clearvision.metrics.niqe import niqe
 from clearvision.metrics.psnr import lr_consistency, mse, psnr
 from clearvision.metrics.ssim import global_ssim, ms_ssim, ssim
@@ -121,6 +121,20 @@ def find_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
+def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
+    """Return metrics by name, doubles once.
+
+    Raises:
+        UsageError: if there is none of a name, or no name.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise UsageError(f"unknown metric '{name}'; known: {', '.join(METRICS)}")
+    if not names:
+        raise UsageError(f"no metric to compute; known: {', '.join(METRICS)}")
+    return tuple(METRICS[name] for name in dict.fromkeys(names))
+
+
 def check_size(height: int, width: int, scale: int, protocol: Protocol, metrics: Sequence[str]) -> None:
     """Refuse a ground truth that is too small for what is to be measured on it, before a network works on it.
 
@@ -170,7 +184,7 @@ def score(
     if gt is not None:
         if sr.shape != gt.shape:
             raise ImageShapeError(f"the result and the ground truth must have one shape, got {sr.shape} and {gt.shape}")
-        check_size(*gt.shape[:2], scale, protocol, metrics)
+        check_size(gt.shape[0], gt.shape[1], scale, protocol, metrics)
         crop = protocol.crop_border(scale)
         window = (slice(crop, gt.shape[0] - crop), slice(crop, gt.shape[1] - crop))
         planes = (to_channel(sr[window], protocol.channel), to_channel(gt[window], protocol.channel))
@@ -201,8 +215,7 @@ def to_channel(image: Pixels, channel: Literal["y", "y-fullrange", "rgb"]) -> Pl
 
 
 def _refusal(name: str) -> str:
-    if name not in METRICS:
-        return f"unknown metric '{name}'; known: {', '.join(METRICS)}"
-    needs = {"gt": "a ground truth", "lq": "the input", "none": "nothing"}[METRICS[name].reference]
-    network = f" and its network ({METRICS[name].weights})" if METRICS[name].weights else ""
+    (metric,) = find_metrics([name])
+    needs = {"gt": "a ground truth", "lq": "the input", "none": "nothing"}[metric.reference]
+    network = f" and its network ({metric.weights})" if metric.weights else ""
     return f"metric '{name}' needs {needs}{network}, which was not given"

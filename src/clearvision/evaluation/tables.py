@@ -35,7 +35,7 @@ _NAMES |= {
     "lpips_vgg": "LPIPS (VGG16)",
     "vgg19": "VGG19 distance",
 }
-_DIGITS = {"ssim": 4, "ms_ssim": 4, "global_ssim": 4, "lpips_alex": 4, "lpips_vgg": 4, "vgg19": 4}
+_DIGITS = {"ssim": 4, "ms_ssim": 4, "global_ssim": 4, "lpips_alex": 4, "lpips_vgg": 4}
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,25 @@ def compare(evaluation: Evaluation) -> list[Comparison]:
     return comparisons
 
 
-def main_table(evaluation: Evaluation) -> Table:
-    """Return one row a method: means with intervals, parameters, multiply-adds and seconds."""
+def main_table(evaluation: Evaluation, *, narrow: bool = False) -> Table:
+    """Return one row a method: means with intervals, parameters, multiply-adds and seconds.
+
+    Args:
+        evaluation: what was measured.
+        narrow: leave the intervals out where there are more than two metrics, for a terminal's width.
+    """
+    bounded = {name for name in evaluation.metrics if METRICS[name].per_picture and not (narrow and len(evaluation.metrics) > 2)}
     measured = {metric: metric_title(evaluation, metric) for metric in evaluation.metrics}
     heads = ["METHOD"]
     for metric, name in measured.items():
-        heads += [name, f"95 % of {_NAMES.get(metric, metric)}"] if METRICS[metric].per_picture else [name]
+        heads += [name, f"95 % of {_NAMES.get(metric, metric)}"] if metric in bounded else [name]
     heads += ["PARAMETERS", "GMAC AT 720p", "s/MP", "COMPUTED BY"]
     rows = []
     for result in evaluation.results:
         row = [result.label]
         for metric, interval in intervals(evaluation, result).items():
             row.append(format_value(metric, interval.mean))
-            if METRICS[metric].per_picture:
+            if metric in bounded:
                 row.append(f"{format_value(metric, interval.low)}..{format_value(metric, interval.high)}")
         cost = result.cost
         macs = None if cost is None else cost.giga_macs_720p

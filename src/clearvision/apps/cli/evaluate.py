@@ -127,7 +127,7 @@ def _show(evaluation: Evaluation, comparisons: list[Comparison], page: Path | No
         console.say(line)
     if evaluation.check is not None:
         console.say(evaluation.check.text)
-    for table in (main_table(evaluation), comparison_table(evaluation, comparisons)):
+    for table in (main_table(evaluation, narrow=True), comparison_table(evaluation, comparisons)):
         if table.rows:
             console.say("")
             console.table(table.heads, table.rows, right=table.right)

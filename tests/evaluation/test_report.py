@@ -136,9 +136,10 @@ def test_best_median_and_worst_and_where_they_are_enlarged(pairs_folder: Path, t
     first, second = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
     second[100:140, 210:250] = 255
     top, left, side = choose_window(first, second)
-    assert (side, top <= 100, top + side >= 140, left <= 210, left + side >= 250) == (80, True, True, True, True)
+    assert (side, top <= 100, top + side >= 140, left <= 210, left + side >= 250) == (66, True, True, True, True)
+    assert choose_window(first[:20], second[:20]) == (0, 0, 20)
     crop = read_picture(next((tmp_path / "out" / "pictures").glob("*-crop.png"))).pixels
-    assert crop.shape == (48, 48, 3)
+    assert crop.shape == (24, 24, 3)
 
 
 def test_lower_is_better_counts_wins_the_other_way(pairs_folder: Path, tmp_path: Path, counting: Any) -> None:

@@ -16,6 +16,7 @@ from clearvision.evaluation.tables import (
     comparison_table,
     format_value,
     head_lines,
+    left_out,
     main_table,
     metric_title,
     title,
@@ -67,11 +68,14 @@ def to_html(evaluation: Evaluation, comparisons: Sequence[Comparison], samples: 
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title(evaluation))}</h1>",
         f"<p>Inputs: {escape(evaluation.picture_set.source)}.</p>",
-        *(f"<p>{escape(line)}</p>" for line in head_lines(evaluation)[1:]),
+        f"<p>{escape(head_lines(evaluation)[1])}</p>",
+        *(f"<p>{escape(note)}</p>" for note in evaluation.notes),
     ]
     if evaluation.check is not None:
         kind = "check" if evaluation.check.passed else "check bad"
         parts.append(f'<p class="{kind}">{escape(evaluation.check.text)}</p>')
+    if evaluation.faults:
+        parts.append(f'<p class="check bad">{escape(left_out(evaluation))}</p>')
     parts += [_table(main_table(evaluation)), *_charts(evaluation, comparisons)]
     if comparisons:
         parts += [

@@ -148,7 +148,7 @@ def _write_sample(
 def choose_window(first: Pixels, second: Pixels) -> tuple[int, int, int]:
     """Return (top, left, side) of the square in which two results differ most, in squared grey levels."""
     height, width = first.shape[:2]
-    side = min(CROP_SIDE, height, width)
+    side = min(CROP_SIDE, max(24, min(height, width) // 3), height, width)
     difference = first.astype(np.int32).sum(axis=2) - second.astype(np.int32).sum(axis=2)
     sums = np.zeros((height + 1, width + 1), np.int64)
     sums[1:, 1:] = (difference * difference).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)

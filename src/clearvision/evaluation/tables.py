@@ -96,12 +96,13 @@ def head_lines(evaluation: Evaluation) -> list[str]:
         f"{title(evaluation)}; inputs: {evaluation.picture_set.source}",
         f"Protocol {protocol.name}: {protocol.summary}.",
     ]
-    if evaluation.faults:
-        count = len(evaluation.faults)
-        lines.append(
-            f"Left out of the averages, {count}: " + "; ".join(f"{each.picture} ({each.reason})" for each in evaluation.faults)
-        )
-    return [*lines, *evaluation.notes]
+    return [*lines, *([left_out(evaluation)] if evaluation.faults else []), *evaluation.notes]
+
+
+def left_out(evaluation: Evaluation) -> str:
+    """Return the sentence that names the pictures left out and why."""
+    told = "; ".join(f"{fault.picture} ({fault.reason})" for fault in evaluation.faults)
+    return f"Left out of the averages, {len(evaluation.faults)}: {told}."
 
 
 def intervals(evaluation: Evaluation, result: MethodResult) -> dict[str, Interval]:

@@ -71,7 +71,7 @@ def test_bytes_depend_on_seed_and_picture_only(source: Path, tmp_path: Path) -> 
     assert (part / "renamed.png").read_bytes() == (whole / "deep/c.png").read_bytes()
     assert (part / "a.png").read_bytes() == (whole / "a.png").read_bytes()
     assert (other / "a.png").read_bytes() != (whole / "a.png").read_bytes()
-    assert (whole / "deep/b.png").read_bytes() != (whole / "deep/c.png").read_bytes()
+    assert len({str(record["index"]) for record in lines(whole)[1:]}) == 3
     again = tmp_path / "again"
     degrade_files(jobs(source, again)[::-1], again, STEPS, scale=2, seed=1)
     assert (again / MANIFEST).read_bytes() == (whole / MANIFEST).read_bytes()

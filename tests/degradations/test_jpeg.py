@@ -64,6 +64,7 @@ def test_red_and_blue_are_not_swapped() -> None:
 def test_gradient_passes() -> None:
     batch = from_bytes(scene(24, 40)[None]).requires_grad_()
     result = compress(batch, [50])
+    assert torch.equal(result, compress(batch.detach(), [50]))
     (result - 0.5).square().sum().backward()
     assert batch.grad is not None
     assert bool(batch.grad.isfinite().all())

@@ -2,7 +2,7 @@
 
 It keeps libjpeg's roundings (YCbCr to 8 bits, chroma averaged by twos and brought back by its smooth upsampling, tables scaled
 to integers, quarters between the two passes of the transform), so it differs from the real thing only where its fixed-point
-constants tip a rounding: by less than 0.1 levels in the mean. Rounding lets gradients through unchanged.
+constants tip a rounding: on photographs by less than 0.1 levels in the mean. Rounding lets gradients through unchanged.
 
 Facts: ITU-T T.81 (JPEG); ITU-T T.871 (JFIF); the documentation of libjpeg.
 """

@@ -161,7 +161,8 @@ class Enlarger:
         here = f"{engine.name} on {engine.device} in {engine.precision}"
         if isinstance(error, SeamError):
             raise error
-        if isinstance(error, MemoryError) and (side := longest_side(tiles)) > LEAST_TILE:
+        side = min(longest_side(tiles), outcome.tile or longest_side(tiles))  # windows may be wider than what was asked for
+        if isinstance(error, MemoryError) and side > LEAST_TILE:
             outcome.tile = max(LEAST_TILE, side // 2)
             return f"{here}: not enough memory for tiles of {side}; again with tiles of {outcome.tile}"
         if isinstance(error, _NotFiniteError) and engine.precision != "f32":

@@ -36,8 +36,6 @@ class Engine(Protocol):
     def run(self, batch: Batch) -> Batch:
         """Map lq (B, C, h, w), RGB in [0, 1], to sr (B, C, h * scale, w * scale), not clamped; both in any memory order.
 
-        The result may be overwritten by the engine's next run.
-
         Raises:
             ImageShapeError: if the batch does not fit the network.
             MemoryError: if there is not enough memory for a batch of this size; a smaller one may do.

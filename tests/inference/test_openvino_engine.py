@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +68,20 @@ def test_input_of_any_layout_gives_the_same_and_is_left_alone(engine: OpenVINOEn
     expected = engine.run(np.ascontiguousarray(channels_last)).copy()
     np.testing.assert_array_equal(engine.run(channels_last), expected)
     np.testing.assert_array_equal(channels_last, before)
+
+
+def test_results_outlive_later_runs_and_threads_do_not_mix(engine: OpenVINOEngine) -> None:
+    batches = [noise(1, 3, 20, 20 + index % 2) * (index + 1) / 4 for index in range(4)]
+    expected = [engine.run(batch) for batch in batches]
+    copies = [result.copy() for result in expected]
+
+    def work(index: int) -> bool:
+        return all(np.array_equal(result, copies[index]) for result in run_many(engine, [batches[index]] * 20))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    for result, copy in zip(expected, copies, strict=True):
+        np.testing.assert_array_equal(result, copy)
 
 
 def test_engine_goes_on_after_an_abandoned_run(engine: OpenVINOEngine) -> None:

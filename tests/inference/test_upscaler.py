@@ -355,7 +355,7 @@ def test_a_failing_device_goes_to_the_cpu(failing: Callable[..., Any]) -> None:
 
 def test_below_the_last_step_is_an_error(failing: Callable[..., Any]) -> None:
     upscaler, log = failing(lambda *_: True, device="cpu")
-    with pytest.raises(EngineError, match="^fake on cpu in f32 failed and nothing is left to try: the output is not finite$"):
+    with pytest.raises(EngineError, match=r"^fake on cpu in f32 failed and nothing is left to try: the output is not finite$"):
         upscaler.run(PICTURE)
     assert [entry.rsplit(" ", 1)[0] for entry in log] == ["cpu bf16", "cpu f32"]
 

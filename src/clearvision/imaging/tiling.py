@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def window_side(length: int, count: int, halo: int, step: int = 1) -> int:
 def take_window(pixels: NDArray[Any], tile: Tile) -> NDArray[Any]:
     """Return the window of a picture (H, W, C); what lies beyond the right and bottom edge repeats by reflection.
 
-    A picture whose size is no multiple of what the network needs is planned at the next multiple and padded here, window by window.
+    A picture whose size is no multiple of what the network needs is planned at the next multiple and padded here.
     """
     height, width = pixels.shape[:2]
     if tile.y1 <= height and tile.x1 <= width:
@@ -100,8 +101,11 @@ def _spans(length: int, tile: int, halo: int, multiple: int, step: int) -> list[
         return [(0, length, 0, length)]
     count = max(2, -(-(length - 2 * halo) // core))  # the first and last core reach an edge, so they gain a halo each
     window = window_side(length, count, halo, step)
+    if window == length:
+        return [(0, length, 0, length)]
+    count = -(-(length - 2 * halo) // (window - 2 * halo))  # rounding up may have made one superfluous
     starts = [index * (length - window) // (count - 1) // multiple * multiple for index in range(count)]
-    cuts = [0, *((before + window + after) // 2 for before, after in zip(starts, starts[1:], strict=False)), length]
+    cuts = [0, *((before + window + after) // 2 for before, after in pairwise(starts)), length]
     return [(start, start + window, cuts[index], cuts[index + 1]) for index, start in enumerate(starts)]
 
 

@@ -1,7 +1,7 @@
 """Run a network over a picture of any size, window by window, and never let a failure pass for a picture.
 
-The ladder: an output that is not finite is computed again in float32, then on the CPU; a shortage of memory is met with windows of
-half the side down to 64, then with the CPU; a failing device with the CPU. Each step starts the picture afresh, so that it
+The ladder: an output that is not finite is computed again in float32, then on the CPU; a shortage of memory is met with windows
+of half the side down to 64, then with the CPU; a failing device with the CPU. Each step starts the picture afresh, so that it
 comes out of one kind of arithmetic, and is told in the result. Below the last step stands an error.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class Enlarger:
         scale = self.checkpoint.info.scale
         height, width, channels = pixels.shape
         limits = _limits(pixels)
-        out = np.empty((height * scale, width * scale, channels), pixels.dtype)
+        out = cast("PixelArray", np.empty((height * scale, width * scale, channels), pixels.dtype))
         while True:
             engine = outcome.engine
             tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile)

@@ -57,7 +57,8 @@ def build_graph(checkpoint: Checkpoint, batch: int, height: int, width: int) -> 
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"model '{info.name}' does not fit network {info.arch}: {reason}") from error
-    return Model([builder.ops.transpose(sr, NCHW_TO_NHWC)], [lq], info.name)
+    # openvino's stubs give its Python subclass the constructors of its C++ base
+    return Model([builder.ops.transpose(sr, NCHW_TO_NHWC)], [lq], info.name)  # pyright: ignore[reportGeneralTypeIssues]
 
 
 class _Builder:

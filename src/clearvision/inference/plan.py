@@ -72,7 +72,8 @@ def target_size(
         raise UsageError(f"scale ({value:g}) must be above 0 and at most {MAX_SCALE}")
     if factor > MAX_SCALE:
         raise UsageError(
-            f"{name} ({value:g}) would enlarge the picture of {width}x{height} pixels {factor:.1f} times; at most {MAX_SCALE} times"
+            f"{name} ({value:g}) would enlarge the picture of {width}x{height} pixels {factor:.1f} times; "
+            f"at most {MAX_SCALE} times"
         )
     rows, columns = (max(1, math.floor(side * factor + 0.5)) for side in (height, width))
     return (to_height or rows), (to_width or columns)
@@ -163,7 +164,7 @@ def longest_side(tiles: tuple[Tile, ...]) -> int:
 
 
 def bytes_per_pixel(info: ModelInfo, precision: str) -> int:
-    """Estimate the activations alive at once, in bytes a pixel of the window; within a tenth of what OpenVINO was seen to take."""
+    """Estimate the activations alive at once, in bytes a pixel of the window; within a tenth of what OpenVINO takes."""
     size = 4 if precision == "f32" else 2
     result = 2 * 4 * info.num_out_ch * info.scale**2  # float32, of two windows: one runs while the other is read
     if info.arch == "rrdbnet":  # the two widest tensors of the tail, at the result's size

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,6 @@ from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
-
-ImageT = TypeVar("ImageT")
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Upscaler:
 
     def __call__(
         self,
-        image: ImageT,
+        image: object,
         *,
         scale: float | None = None,
         width: int | None = None,
@@ -206,7 +204,7 @@ class Upscaler:
 
 
 def upscale(
-    image: ImageT,
+    image: object,
     *,
     scale: float | None = None,
     width: int | None = None,
@@ -305,6 +303,6 @@ def _check_memory(plan: Plan) -> None:
         return
     if plan.memory > memory:
         raise PictureError(
-            f"a result of {plan.width}x{plan.height} pixels takes about {plan.memory / 1e9:.0f} GB of memory and this machine has "
-            f"{memory / 1e9:.0f} GB; use a smaller scale"
+            f"a result of {plan.width}x{plan.height} pixels takes about {plan.memory / 1e9:.0f} GB of memory and this machine "
+            f"has {memory / 1e9:.0f} GB; use a smaller scale"
         )

@@ -59,7 +59,8 @@ def open_engine(checkpoint: Checkpoint, *, device: str = "auto", precision: str 
     Args:
         checkpoint: the model.
         device: ``auto`` is a GPU where the torch engine is asked for and finds one, and the CPU otherwise.
-        precision: ``f32``, ``bf16``, ``f16``, or ``auto`` for the fastest that the device computes natively and the card calls safe.
+        precision: ``f32``, ``bf16``, ``f16``, or ``auto`` for the fastest that the device computes natively and the card
+            calls safe.
         name: the engine; by default ``openvino`` on the CPU where it has a graph of the network, else ``torch``.
 
     Raises:

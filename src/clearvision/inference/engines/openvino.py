@@ -1,9 +1,9 @@
 """The OpenVINO engine: the processor, without PyTorch.
 
-A graph compiled for one shape runs fastest, but compiling takes 0.06 s of CPU time (SPAN): more than a small picture needs to run.
-So all small shapes share a graph that takes any, which keeps a folder of thumbnails fast, and each large shape gets its own. Which
-of the two serves depends on the shape alone, so that a picture's result never depends on what ran before it. There is no cache
-on disk: reading a compiled SPAN back was measured to save 0.02 s.
+A graph compiled for one shape runs fastest, but compiling takes 0.06 s of CPU time (SPAN): more than a small picture needs to
+run. So all small shapes share a graph that takes any, which keeps a folder of thumbnails fast, and each large shape gets its
+own. Which of the two serves depends on the shape alone, so that a picture's result never depends on what ran before it. There
+is no cache on disk: reading a compiled SPAN back was measured to save 0.02 s.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class _Request:
 
     def start(self, batch: Batch) -> None:
         self._shape = batch.shape
-        self._source = np.require(batch.transpose(0, 2, 3, 1), np.float32, "CW")
+        self._source = np.require(batch.transpose(0, 2, 3, 1), np.float32, ["C", "W"])
         with _translated(self._shape):
             self._request.start_async([self._source], share_inputs=True)
         self._running = True

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError, UsageError
 from clearvision.inference.engines import open_engine, run_many
@@ -26,13 +27,13 @@ def engine(checkpoint: Checkpoint) -> OpenVINOEngine:
     return OpenVINOEngine(checkpoint, precision="f32")
 
 
-def noise(*shape: int) -> np.ndarray:
+def noise(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)
 
 
 def test_results_come_in_turn_whatever_the_sizes(engine: OpenVINOEngine) -> None:
     sizes = [(1, 3, 9, 7), (1, 3, 9, 8), (1, 3, LARGE, LARGE), (3, 3, 9, 7), (1, 3, LARGE, LARGE), (1, 3, 9, 7)]
-    batches = [noise(*size) + index / 10 for index, size in enumerate(sizes)]
+    batches = [noise(*size) + np.float32(index / 10) for index, size in enumerate(sizes)]
     alone = [engine.run(batch).copy() for batch in batches]
     in_turn = [result.copy() for result in run_many(engine, batches)]
     assert [result.shape for result in in_turn] == [(b, 3, 2 * h, 2 * w) for b, _, h, w in sizes]
@@ -71,7 +72,7 @@ def test_input_of_any_layout_gives_the_same_and_is_left_alone(engine: OpenVINOEn
 
 
 def test_results_outlive_later_runs_and_threads_do_not_mix(engine: OpenVINOEngine) -> None:
-    batches = [noise(1, 3, 20, 20 + index % 2) * (index + 1) / 4 for index in range(4)]
+    batches = [noise(1, 3, 20, 20 + index % 2) * np.float32((index + 1) / 4) for index in range(4)]
     expected = [engine.run(batch) for batch in batches]
     copies = [result.copy() for result in expected]
 

@@ -360,6 +360,14 @@ def test_below_the_last_step_is_an_error(failing: Callable[..., Any]) -> None:
     assert [entry.rsplit(" ", 1)[0] for entry in log] == ["cpu bf16", "cpu f32"]
 
 
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
+def test_faulty_weights_give_an_error_and_no_picture(span: Checkpoint, fault: float) -> None:
+    weights = {name: value.copy() for name, value in span.weights.items()}
+    weights["block_1.c2_r.eval_conv.bias"][3] = fault
+    with pytest.raises(EngineError, match="nothing is left to try: the output is not finite"):
+        Upscaler(replace(span, weights=weights)).run(PICTURE)
+
+
 def test_the_function_takes_the_clean_model_that_suits_the_factor(
     checkpoint_of: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

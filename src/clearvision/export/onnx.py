@@ -133,7 +133,7 @@ def openvino_runner(model: openvino.Model) -> Runner:
 
 
 def _onnxruntime_runner(serialised: bytes) -> Runner:
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports] - used where it is installed
 
     session = onnxruntime.InferenceSession(serialised, providers=["CPUExecutionProvider"])
 

@@ -139,7 +139,9 @@ class Enlarger:
         channels = pixels.shape[2]
         batches = (_batch(take_window(pixels, tile), self.checkpoint.info.num_in_ch) for tile in tiles)
         for result in run_many(engine, batches):
-            if not np.isfinite(result.sum()):  # one addition a value, and any NaN or infinity survives it
+            with np.errstate(over="ignore", invalid="ignore"):
+                total = result.sum()  # one addition a value, and any NaN or infinity survives it
+            if not np.isfinite(total):
                 raise _NotFiniteError
             yield _image(result, channels)
 

@@ -300,7 +300,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
             kept |= flag  # without the flag, rather than without the field: libvips makes an EXIF block up if it may write one
     options: dict[str, Any] = {
         "jpeg": {"Q": quality, "subsample_mode": "off"},
-        "png": {"compression": 6, "filter": "paeth"},
+        "png": {"compression": 3, "filter": "paeth"},  # half the time of 6, which saves 3 % of a photograph
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
         "tiff": {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"},
         "avif": {

@@ -297,17 +297,17 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="waiting for a thread is not interrupted there")
-def test_ctrl_c_stops_long_work() -> None:
-    image = libvips().Image.gaussnoise(12_000, 12_000)
+def test_ctrl_c_during_libvips_work_is_not_lost() -> None:
+    image = libvips().Image.gaussnoise(6_000, 6_000)
     finished = []
     main = threading.main_thread().ident
     assert main is not None
-    timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
+    timer = threading.Timer(0.02, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        interruptible(image, lambda: finished.append(image.avg()))
+        interruptible(lambda: finished.append(image.avg()))
     timer.join()
-    assert finished == []
+    assert len(finished) == 1
 
 
 def test_a_failure_inside_libvips_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -316,7 +316,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
         and image.width * image.height * image.bands * np.dtype(SAMPLES[image.format]).itemsize > 3_900_000_000
     ):
         options["bigtiff"] = True
-    interruptible(image, lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options))
+    interruptible(lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options))
 
 
 def _finish(picture: Picture, form: Format, temporary: Path, path: Path, strip: bool) -> None:

@@ -50,23 +50,16 @@ def call(operation: str, *args: object, **options: object) -> VipsImage:
     return vips.Operation.call(operation, *args, **options)
 
 
-def interruptible(image: VipsImage, work: Callable[[], VipsImage]) -> VipsImage:
-    """Return what ``work``, which evaluates ``image``, returns, but let Ctrl-C end it at once.
+def interruptible(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work returns
+    """Return what libvips ``work`` returns; Ctrl-C raises KeyboardInterrupt as soon as the work has ended.
 
-    It runs in a thread of its own: in the main one the interrupt would wait for the end, or be lost in a log callback.
-
-    Raises:
-        KeyboardInterrupt: after the work has been stopped and has ended.
+    It runs in a thread of its own: in the main one the interrupt could be lost in a log callback of libvips. The work is not
+    cut short, because killing an evaluation from another thread crashed the process once in many runs.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            image.set_kill(True)
-            raise
+        return pool.submit(work).result()
 
 
 def reason(error: Exception) -> str:
@@ -128,7 +121,7 @@ def to_arrays(image: VipsImage, name: str) -> tuple[PixelArray, PixelArray | Non
         raise PictureError(f"{name} has {image.bands} channels; grey and RGB with or without alpha are read (1 to 4 channels)")
     vips = libvips()
     vips.vips_lib.vips_error_clear()
-    buffer = interruptible(image, image.write_to_memory)
+    buffer = interruptible(image.write_to_memory)
     shape = (image.height, image.width, image.bands)
     array: NDArray[Any] = np.frombuffer(buffer, dtype=SAMPLES[image.format]).reshape(shape)
     return split_alpha(array)

@@ -54,7 +54,7 @@ def interruptible(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the wo
     """Return what libvips ``work`` returns; Ctrl-C raises KeyboardInterrupt as soon as the work has ended.
 
     It runs in a thread of its own: in the main one the interrupt could be lost in a log callback of libvips. The work is not
-    cut short, because killing an evaluation from another thread crashed the process once in many runs.
+    cut short: files appear whole or not at all anyway.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()

@@ -62,6 +62,7 @@ def test_every_arch_has_a_tiny_variant() -> None:
         (lambda: SPAN(feature_channels=32), 194_608),
         (lambda: SPAN(feature_channels=64), 747_568),
         (lambda: SPAN(reparam=True), 2_236_728),
+        (lambda: SPAN(upscale=1, unshuffle=2), 414_588),
         (lambda: SRVGGNetCompact(num_conv=32), 1_213_296),
         (lambda: SRVGGNetCompact(num_conv=16), 621_424),
         (lambda: SRVGGNetCompact(num_conv=16, upscale=2), 600_652),
@@ -180,6 +181,7 @@ def test_pictures_of_a_batch_do_not_mix(net: nn.Module) -> None:
     [
         (lambda: SPAN(feature_channels=2), 21),
         (lambda: SPAN(feature_channels=2, upscale=2, skip="bilinear"), 21),
+        (lambda: SPAN(feature_channels=2, upscale=1, unshuffle=2, skip="bilinear"), 43),
         (lambda: SRVGGNetCompact(num_feat=2, num_conv=16), 18),
         (lambda: SRVGGNetCompact(num_feat=2, num_conv=32), 34),
         (lambda: RRDBNet(num_feat=2, num_grow_ch=1), 349),

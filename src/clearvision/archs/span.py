@@ -9,12 +9,14 @@ Reference: hongyuanyu/SPAN, basicsr/archs/span_arch.py (Apache-2.0). Parameter n
 | SPAN standard  |               48 |         6 |     4 |            426,288 |        2,236,728 |
 | SPAN fast      |               32 |         6 |     4 |            194,608 |        1,001,704 |
 | SPAN large     |               64 |         6 |     4 |            747,568 |        3,961,224 |
+| SPAN restore, unshuffle 2 |   48 |         6 |     1 |            414,588 |        2,241,300 |
 
-Two options are ours. ``skip="bilinear"`` adds the bilinearly enlarged input to the output, so that an untrained network already
-interpolates; the paper has no such skip. ``reparam=False`` (the default) trains the folded 3x3 convolutions directly.
+Three options are ours. ``skip="bilinear"`` adds the bilinearly enlarged input to the output, so that an untrained network already
+interpolates; the paper has no such skip. ``reparam=False`` (the default) trains the folded 3x3 convolutions directly. ``unshuffle=2`` folds 2x2 pixels of lq into channels first, so that a network of scale 1 costs a quarter and sees twice as far.
 
 Shapes: B batch, C = feature_channels, h w of lq, H = h * scale, W = w * scale.
-Receptive radius: 3 * num_block + 3 pixels of lq (21 with six blocks): every operation is a 3x3 convolution or pointwise.
+Receptive radius: 3 * num_block + 3 pixels of lq (21 with six blocks), as every operation is a 3x3 convolution or pointwise;
+with pixels folded by f, f * (3 * num_block + 3) + f - 1.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clearvision.archs.facts import ArchFacts
+from clearvision.errors import UsageError
 from clearvision.types import SizeRequirements
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -105,6 +108,10 @@ class SPAN(nn.Module):
         rgb_mean: subtracted from lq, one value a channel; a single-channel network uses their mean.
         skip: ``"bilinear"`` adds the enlarged input to the output, ``"none"`` is the paper's network.
         reparam: train the re-parameterised branches; they fold when training ends.
+        unshuffle: side of the square of pixels folded into channels, with ``upscale`` 1 only; lq's sides must be multiples of it.
+
+    Raises:
+        UsageError: if pixels are to be folded and enlarged at once.
     """
 
     def __init__(
@@ -120,8 +127,12 @@ class SPAN(nn.Module):
         rgb_mean: Sequence[float] = DIV2K_MEAN,
         skip: Literal["none", "bilinear"] = "none",
         reparam: bool = False,
+        unshuffle: int = 1,
     ) -> None:
         super().__init__()
+        if unshuffle < 1 or (unshuffle > 1 and upscale != 1):
+            raise UsageError(f"unshuffle ({unshuffle}) of SPAN must be 1, or more with upscale 1; upscale is {upscale}")
+        self.unshuffle = unshuffle
         self.upscale, self.num_block, self.img_range, self.skip = upscale, num_block, img_range, skip
         self.num_in_ch, self.num_out_ch = num_in_ch, num_out_ch
         mean = torch.tensor(tuple(rgb_mean))
@@ -129,12 +140,13 @@ class SPAN(nn.Module):
         self.mean: Tensor
         self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
         width = feature_channels
-        self.conv_1 = Conv3XC(num_in_ch, width, bias=True, reparam=reparam)
+        self.conv_1 = Conv3XC(num_in_ch * unshuffle**2, width, bias=True, reparam=reparam)
         for index in range(1, num_block + 1):
             self.add_module(f"block_{index}", SPAB(width, bias=bias, reparam=reparam))
         self.conv_cat = nn.Conv2d(width * 4, width, 1)
         self.conv_2 = Conv3XC(width, width, bias=True, reparam=reparam)
-        self.upsampler = nn.Sequential(nn.Conv2d(width, num_out_ch * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+        factor = upscale * unshuffle
+        self.upsampler = nn.Sequential(nn.Conv2d(width, num_out_ch * factor**2, 3, padding=1), nn.PixelShuffle(factor))
         self._init_weights()
 
     def _init_weights(self) -> None:
@@ -148,7 +160,8 @@ class SPAN(nn.Module):
 
     def forward(self, lq: Tensor) -> Tensor:
         """Map lq (B, 3, h, w), RGB in [0, 1], to sr (B, 3, H, W), not clamped."""
-        head = self.conv_1((lq - self.mean) * self.img_range)
+        shifted = (lq - self.mean) * self.img_range
+        head = self.conv_1(F.pixel_unshuffle(shifted, self.unshuffle) if self.unshuffle > 1 else shifted)
         feat = first = after_first = head
         for index in range(1, self.num_block + 1):
             feat, first = self.get_submodule(f"block_{index}")(feat)
@@ -166,6 +179,6 @@ class SPAN(nn.Module):
             scale=self.upscale,
             num_in_ch=self.num_in_ch,
             num_out_ch=self.num_out_ch,
-            receptive_radius=3 * self.num_block + 3,
-            size=SizeRequirements(),
+            receptive_radius=self.unshuffle * (3 * self.num_block + 4) - 1,
+            size=SizeRequirements(multiple=self.unshuffle, minimum=self.unshuffle),
         )

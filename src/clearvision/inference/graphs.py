@@ -108,8 +108,7 @@ class _Builder:
             weight[channel, :, channel % in_ch] = phases[:, 0]
         weight = weight.reshape(channels * scale**2, *weight.shape[2:])
 
-        exact = self.ops.multiply(self.ops.floor(self.ops.multiply(picture, np.float32(256))), np.float32(1 / 256))
-        parts = [exact, self.ops.subtract(picture, exact)]
+        parts = self._exact_parts(picture)
         weights = [_as_bf16(weight)] * 2
         remainder = weight - weights[0]
         if remainder.any():  # a factor of 3, whose thirds bf16 rounds
@@ -118,6 +117,17 @@ class _Builder:
         if (reach := kernels.shape[1] // 2) > 0:
             split = self.ops.pad(split, np.array([0, 0, reach, reach]), np.array([0, 0, reach, reach]), "edge")
         return self.in_float32(self._convolve(split, np.concatenate(weights, 1), None, padding=0))
+
+    def folded(self, picture: Node, factor: int) -> Node:
+        """Fold lq (B, h, w, C) into (B, C * factor**2, h / factor, w / factor), exact to float32 as :meth:`enlarge` is."""
+        parts = [self.pixel_unshuffle(self.planes(part), factor) for part in self._exact_parts(picture)]
+        identity = np.eye(int(parts[0].get_output_partial_shape(0)[1].get_length()), dtype=np.float32)[:, :, None, None]
+        return self.in_float32(self._convolve(self.ops.concat(parts, 1), np.concatenate([identity] * 2, 1), None))
+
+    def _exact_parts(self, picture: Node) -> list[Node]:
+        """Split a picture into what bf16 holds exactly and the remainder."""
+        exact = self.ops.multiply(self.ops.floor(self.ops.multiply(picture, np.float32(256))), np.float32(1 / 256))
+        return [exact, self.ops.subtract(picture, exact)]
 
     def pixel_shuffle(self, x: Node, scale: int) -> Node:
         """Spread (B, C * scale**2, h, w) to (B, C, h * scale, w * scale), in PyTorch's order."""
@@ -142,7 +152,8 @@ def span(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
     mean = np.asarray(hyper.get("rgb_mean", SPAN_MEAN), np.float32)
     mean = mean.mean(keepdims=True) if hyper.get("num_in_ch", 3) == 1 else mean
     shifted = ops.multiply(ops.subtract(lq, mean.reshape(1, 1, 1, -1)), np.float32(hyper.get("img_range", 255.0)))
-    head = feat = first = after_first = builder.conv(builder.planes(shifted), "conv_1")
+    fold = hyper.get("unshuffle", 1)
+    head = feat = first = after_first = builder.conv(builder.pixel_unshuffle(builder.planes(shifted), fold), "conv_1")
     for index in range(1, hyper.get("num_block", 6) + 1):
         first = ops.swish(builder.conv(feat, f"block_{index}.c1_r"))
         out = builder.conv(ops.swish(builder.conv(first, f"block_{index}.c2_r")), f"block_{index}.c3_r")
@@ -152,8 +163,8 @@ def span(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
     fused = builder.conv(ops.concat([head, builder.conv(feat, "conv_2"), after_first, first], 1), "conv_cat")
     sr = builder.conv(fused, "upsampler.0")
     if hyper.get("skip", "none") == "bilinear":
-        sr = ops.add(sr, builder.enlarge(lq, _bilinear_kernels(scale), scale, channels))
-    return builder.pixel_shuffle(builder.in_float32(sr), scale)
+        sr = ops.add(sr, builder.folded(lq, fold) if fold > 1 else builder.enlarge(lq, _bilinear_kernels(scale), scale, channels))
+    return builder.pixel_shuffle(builder.in_float32(sr), scale * fold)
 
 
 def srvgg(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from clearvision.evaluation.charts import DARK, LIGHT, STYLE, Bar, Dot, bar_chart, column_chart, scatter_plot
 from clearvision.evaluation.results import Evaluation
 from clearvision.evaluation.samples import Sample, shown_method
 from clearvision.evaluation.tables import (
@@ -22,34 +21,16 @@ from clearvision.evaluation.tables import (
     title,
 )
 from clearvision.metrics.catalogue import METRICS
+from clearvision.pages.charts import Bar, Dot, bar_chart, column_chart, scatter_plot
+from clearvision.pages.document import chart_figure, document
 
-_STYLE = f"""
-:root {{ color-scheme: light dark; --ink: #1c1f23; --quiet: #5c636c; --line: #dde1e6; --ground: #ffffff; --raised: #f5f6f8;
-  --good: #1a7f4b; --bad: #b42318; {LIGHT} }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e8eaed; --quiet: #9aa0a8; --line: #33383f; --ground: #15181c;
-  --raised: #1e2228; --good: #4cc38a; --bad: #ff8a7a; {DARK} }} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 24px; max-width: 1240px; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }}
-h1 {{ font-size: 26px; margin: 0 0 4px; }}
-h2 {{ font-size: 19px; margin: 36px 0 8px; }} h3 {{ font-size: 15px; margin: 16px 0 6px; }}
-p {{ margin: 4px 0; max-width: 95ch; }} .quiet {{ color: var(--quiet); font-size: 13px; }}
-.check {{ border-left: 4px solid var(--good); padding: 6px 12px; background: var(--raised); margin: 12px 0; max-width: none; }}
-.check.bad {{ border-color: var(--bad); }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; margin: 8px 0; font-size: 14px; }}
-th, td {{ padding: 5px 12px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }}
-th {{ color: var(--quiet); font-weight: 600; font-size: 12px; }}
-.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 8px 40px; }}
-.charts figure, .panels figure {{ margin: 0; }}
-.charts figcaption {{ font-weight: 600; font-size: 14px; margin: 8px 0 4px; }}
-.panels {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 16px; }}
-.view {{ position: relative; }} .view img {{ display: block; width: 100%; border-radius: 3px; }}
-.view i {{ position: absolute; border: 2px solid #ff3b30; box-shadow: 0 0 0 1px #fff; }}
-.crop {{ display: block; width: 100%; margin-top: 6px; image-rendering: pixelated; border-radius: 3px; }}
-figcaption b {{ display: block; }} .panels figcaption {{ font-size: 13px; line-height: 1.35; margin-top: 4px; }}
-{STYLE}"""
+_STYLE = """.panels figure { margin: 0; }
+.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 16px; }
+.view { position: relative; } .view img { display: block; width: 100%; border-radius: 3px; }
+.view i { position: absolute; border: 2px solid #ff3b30; box-shadow: 0 0 0 1px #fff; }
+.crop { display: block; width: 100%; margin-top: 6px; image-rendering: pixelated; border-radius: 3px; }
+figcaption b { display: block; } .panels figcaption { font-size: 13px; line-height: 1.35; margin-top: 4px; }
+"""
 
 
 def to_html(evaluation: Evaluation, comparisons: Sequence[Comparison], samples: Sequence[Sample], *, command: str = "") -> str:
@@ -62,10 +43,6 @@ def to_html(evaluation: Evaluation, comparisons: Sequence[Comparison], samples: 
         command: the command line that made it, for the foot.
     """
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(f'{title(evaluation)}, protocol {evaluation.protocol.name}')}</title>",
-        f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title(evaluation))}</h1>",
         f"<p>Inputs: {escape(evaluation.picture_set.source)}.</p>",
         f"<p>{escape(head_lines(evaluation)[1])}</p>",
@@ -92,7 +69,7 @@ def to_html(evaluation: Evaluation, comparisons: Sequence[Comparison], samples: 
     ]
     if command:
         parts.append(f'<p class="quiet">Made by <code>{escape(command)}</code></p>')
-    return "\n".join([*parts, "</body></html>", ""])
+    return document(f"{title(evaluation)}, protocol {evaluation.protocol.name}", parts, _STYLE)
 
 
 def _charts(evaluation: Evaluation, comparisons: Sequence[Comparison]) -> list[str]:
@@ -115,19 +92,15 @@ def _charts(evaluation: Evaluation, comparisons: Sequence[Comparison]) -> list[s
         if bars:
             better = "" if METRICS[metric].higher_is_better else ", lower is better"
             caption = f"{metric_title(evaluation, metric)}: mean gain over {baseline}{better}"
-            figures.append(_figure(caption, bar_chart(bars, caption)))
+            figures.append(chart_figure(caption, bar_chart(bars, caption)))
     figures += _column_figures(evaluation, series)
     dots = _dots(evaluation, series)
     if len(dots) > 1:
         caption = f"{metric_title(evaluation, evaluation.metrics[0])} against time"
         axes = ("seconds per megapixel of result", metric_title(evaluation, evaluation.metrics[0]))
-        figures.append(_figure(caption, scatter_plot(dots, *axes, caption)))
+        figures.append(chart_figure(caption, scatter_plot(dots, *axes, caption)))
     head = f'<h2>Charts</h2><p class="quiet">Protocol {escape(evaluation.protocol.name)}. Bars carry 95 % intervals.</p>'
     return [head, '<div class="charts">', *figures, "</div>"] if figures else []
-
-
-def _figure(caption: str, chart: str) -> str:
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{chart}</figure>"
 
 
 def _column_figures(evaluation: Evaluation, series: dict[str, int]) -> list[str]:
@@ -148,7 +121,7 @@ def _column_figures(evaluation: Evaluation, series: dict[str, int]) -> list[str]
         caption = f"{metric_title(evaluation, metric)}: gain of {label} over {baseline.label} on each picture"
         ranked = sorted(pairs, key=lambda pair: -pair[1])
         chart = column_chart(ranked, series[label], caption, span=(min(finite), max(finite)))
-        figures.append(_figure(caption, chart))
+        figures.append(chart_figure(caption, chart))
     return figures
 
 

@@ -28,7 +28,8 @@ try:
 except ImportError as error:
     raise MissingExtraError(f"FID needs PyTorch, which cannot be imported ({error}); pip install 'clearvision[torch]'") from error
 
-from clearvision.metrics.perceptual import load_weights, picture_to_tensor
+from clearvision.archs.pretrained import load_weights
+from clearvision.metrics.perceptual import picture_to_tensor
 
 _SIDE = 299  # the network's input; pictures are resampled to it without antialiasing, as the reference does
 

@@ -11,35 +11,29 @@ The networks' own weights are files in torchvision's state-dict names (``feature
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
-from clearvision.errors import ImageShapeError, MissingExtraError, ModelError, UsageError
+from clearvision.errors import ImageShapeError, MissingExtraError, UsageError
 from clearvision.metrics.backbones import find_backbone
 
 try:
     import torch
     from torch import Tensor, nn
+
+    from clearvision.archs.pretrained import FeatureChain, imagenet_normalised, load_weights, read_state
+    from clearvision.archs.vgg import vgg_layers
 except ImportError as error:
     raise MissingExtraError(
         f"LPIPS, the VGG19 distance and FID need PyTorch, which cannot be imported ({error}); pip install 'clearvision[torch]'"
     ) from error
 
 _HEADS = Path(__file__).parent / "data" / "lpips_heads.safetensors"
-_VGG_CHANNELS = (64, 128, 256, 512, 512)
-_VGG_CONVS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _ALEXNET_TAPS = (1, 4, 7, 9, 11)
 _ALEXNET_SMALLEST = 31  # below it the second pooling has nothing left
-
-# ImageNet's RGB in [0, 1]; the scaling layer of LPIPS v0.1, written for [-1, 1], is the same
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Lpips:
@@ -61,11 +55,11 @@ class Lpips:
         if net == "alex":
             layers, taps, smallest = _alexnet_layers(), _ALEXNET_TAPS, _ALEXNET_SMALLEST
         else:
-            layers, index, smallest = _vgg_layers("vgg16", "relu5_3")
+            layers, index, smallest = vgg_layers("vgg16", "relu5_3")
             taps = tuple(index[name] for name in ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"))
         self._smallest = smallest
         self._device = device
-        self._features = Features(layers, taps)
+        self._features = FeatureChain(layers, taps)
         backbone = "alexnet" if net == "alex" else "vgg16"
         load_weights(self._features, find_backbone(backbone, weights), backbone)
         self._features.to(device)
@@ -79,7 +73,7 @@ class Lpips:
         Raises:
             ImageShapeError: if they are not uint8 of one shape and one or three channels, or too small for the network.
         """
-        pair = _normalised(_pair_to_batch(a, b, self._smallest).to(self._device))
+        pair = imagenet_normalised(_pair_to_batch(a, b, self._smallest).to(self._device))
         total = 0.0
         for head, maps in zip(self._heads, self._features(pair), strict=True):
             unit = maps / (maps.square().sum(1, keepdim=True).sqrt() + 1e-10)
@@ -103,34 +97,18 @@ class Vgg19Distance:
     """
 
     def __init__(self, *, weights: str | Path | None = None, layer: str = "conv5_4", device: str = "cpu") -> None:
-        layers, index, self._smallest = _vgg_layers("vgg19", layer)
+        layers, index, self._smallest = vgg_layers("vgg19", layer)
         self._device = device
-        self._features = Features(layers, (index[layer],))
+        self._features = FeatureChain(layers, (index[layer],))
         load_weights(self._features, find_backbone("vgg19", weights), "vgg19")
         self._features.to(device)
 
     @torch.inference_mode()
     def __call__(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
         """Return the distance of two pictures; see :meth:`Lpips.__call__`."""
-        pair = _normalised(_pair_to_batch(a, b, self._smallest).to(self._device))
+        pair = imagenet_normalised(_pair_to_batch(a, b, self._smallest).to(self._device))
         (maps,) = self._features(pair)
         return float((maps[0] - maps[1]).square().mean())
-
-
-class Features(nn.Module):
-    """A chain of layers, named as torchvision names them, that yields what some of them put out."""
-
-    def __init__(self, layers: list[nn.Module], taps: tuple[int, ...]) -> None:
-        super().__init__()
-        self.features = nn.Sequential(*layers)
-        self._taps = taps
-
-    def forward(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the output (B, C, h, w) of each tapped layer for x (B, 3, H, W), one after the other to save memory."""
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            if index in self._taps:
-                yield x
 
 
 def picture_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -145,45 +123,6 @@ def picture_to_tensor(image: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(planes))[None].expand(1, 3, -1, -1)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a ``.safetensors`` or ``.pth`` file as float32 on the CPU; no code in the file is run.
-
-    Raises:
-        ModelError: if the file is not readable, or is not a plain state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ModelError(f"'{path}' is not a readable file of weights ({reason})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"'{path}' is not a plain state dict of tensors")
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-
-
-def load_weights(net: nn.Module, path: Path, name: str) -> None:
-    """Put a file's tensors into a network made on the ``meta`` device, and freeze it; tensors it does not have are ignored.
-
-    Raises:
-        ModelError: if a tensor is missing or has another shape; the text names it.
-    """
-    state = read_state(path)
-    for key, parameter in net.named_parameters():
-        if key not in state:
-            raise ModelError(f"'{path}' does not hold the weights of {name}: it has no tensor '{key}'")
-        if state[key].shape != parameter.shape:
-            found, wanted = tuple(state[key].shape), tuple(parameter.shape)
-            raise ModelError(f"'{path}' does not hold the weights of {name}: '{key}' has shape {found}, not {wanted}")
-    known = net.state_dict().keys()
-    net.load_state_dict({key: value for key, value in state.items() if key in known}, assign=True)
-    net.eval().requires_grad_(False)
-
-
 def _alexnet_layers() -> list[nn.Module]:
     with torch.device("meta"):  # no memory and no random numbers for values that a file replaces
         return [
@@ -195,25 +134,6 @@ def _alexnet_layers() -> list[nn.Module]:
         ]
 
 
-def _vgg_layers(net: str, last: str) -> tuple[list[nn.Module], dict[str, int], int]:
-    """Return VGG's layers up to the one named, the index of each name, and the smallest side of a picture."""
-    layers: list[nn.Module] = []
-    index: dict[str, int] = {}
-    channels = 3
-    with torch.device("meta"):
-        for block, (width, convs) in enumerate(zip(_VGG_CHANNELS, _VGG_CONVS[net], strict=True), 1):
-            for number in range(1, convs + 1):
-                for kind, layer in (("conv", nn.Conv2d(channels, width, 3, padding=1)), ("relu", nn.ReLU())):
-                    index[f"{kind}{block}_{number}"] = len(layers)
-                    layers.append(layer)
-                channels = width
-            layers.append(nn.MaxPool2d(2))
-    if last not in index:
-        raise UsageError(f"layer '{last}' is unknown; {net} has {', '.join(index)}")
-    kept = layers[: index[last] + 1]
-    return kept, index, 1 << sum(isinstance(layer, nn.MaxPool2d) for layer in kept)
-
-
 def _pair_to_batch(a: NDArray[np.uint8], b: NDArray[np.uint8], smallest: int) -> Tensor:
     if a.shape != b.shape:
         raise ImageShapeError(f"perceptual metrics compare pictures of one shape, got {a.shape} and {b.shape}")
@@ -221,8 +141,3 @@ def _pair_to_batch(a: NDArray[np.uint8], b: NDArray[np.uint8], smallest: int) ->
     if min(pair.shape[-2:]) < smallest:
         raise ImageShapeError(f"this network needs {smallest} pixels on each side, the picture has {a.shape[1]}x{a.shape[0]}")
     return pair
-
-
-def _normalised(batch: Tensor) -> Tensor:
-    mean, deviation = (torch.tensor(values, device=batch.device).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION))
-    return (batch - mean) / deviation

@@ -1,0 +1,29 @@
+"""What every loss does with its arguments before it computes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clearvision.errors import ImageShapeError
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """Return a tensor of half precision as float32, any other as it is: sums over a picture need more than 11 bits."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def compared(sr: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both tensors in full precision.
+
+    Raises:
+        ImageShapeError: if their shapes differ; PyTorch would stretch the smaller one.
+    """
+    if sr.shape != gt.shape:
+        raise ImageShapeError(f"a loss compares two tensors of one shape, got {tuple(sr.shape)} and {tuple(gt.shape)}")
+    return widened(sr), widened(gt)
+
+
+def full_precision(tensor: Tensor) -> torch.autocast:
+    """Return a context in which convolutions and matrix products of this tensor's device keep its type under autocast."""
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -18,10 +18,12 @@ class FidelityObjective:
 
     Args:
         train: the recipe's section.
+        loss: key of ``PIXEL_LOSSES``.
         device: where the network lives.
     """
 
     train: Train
+    loss: str
     device: torch.device
 
     def step(self, state: TrainState, lq: Tensor, gt: Tensor) -> dict[str, Tensor]:
@@ -35,8 +37,8 @@ class FidelityObjective:
         state.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.train.precision == "bf16"):
             sr = state.net(lq)
-        loss = PIXEL_LOSSES[self.train.loss](sr.float(), gt)
+        loss = PIXEL_LOSSES[self.loss](sr.float(), gt)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), self.train.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), self.train.clip_norm or float("inf"))
         state.optimizer.step()
         return {"loss/g_pixel": loss.detach(), "grad_norm": norm}

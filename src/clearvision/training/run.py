@@ -17,11 +17,11 @@ from torch import nn
 from clearvision.archs import ARCHS
 from clearvision.data.pool import Pair, PatchPool, find_pictures, load_pairs, split_pictures
 from clearvision.errors import TrainingError
-from clearvision.recipe import Phase, Recipe, check_network
+from clearvision.recipe import Recipe, check_network
 from clearvision.training.ema import ema_update
 from clearvision.training.objectives import FidelityObjective
 from clearvision.training.report import Log, Progress, Watcher
-from clearvision.training.schedule import rate_factor
+from clearvision.training.schedule import phase_at, rate_factor
 from clearvision.training.state import TrainState, load_state, new_state, save_state
 from clearvision.training.validate import bicubic_psnr, centre_crops, validate
 from clearvision.types import ModelInfo
@@ -136,7 +136,7 @@ def _set_up(recipe: Recipe, data: Path, out: Path, device: torch.device, watch: 
 def _fit(run: _Run, stop: threading.Event, deadline: float | None) -> None:
     recipe, state = run.recipe, run.state
     options = recipe.train
-    objective = FidelityObjective(options, run.device)
+    objective = FidelityObjective(options, recipe.losses[0].kind, run.device)
     losses: list[torch.Tensor] = []
     mark = time.monotonic()
     while state.step < options.total_steps:
@@ -165,11 +165,6 @@ def _fit(run: _Run, stop: threading.Event, deadline: float | None) -> None:
             return
     if state.best_psnr is None:  # resumed at the end: nothing was left to train
         _validate(run)
-
-
-def phase_at(phases: tuple[Phase, ...], step: int, total_steps: int) -> Phase:
-    """Return the phase that a step belongs to."""
-    return next(phase for phase in phases if step < phase.until * total_steps or phase is phases[-1])
 
 
 def _report(run: _Run, losses: list[torch.Tensor], elapsed: float, rate: float, grad_norm: float) -> None:

@@ -1,4 +1,4 @@
-"""Losses between pixels."""
+"""Losses between pixels, and between the frequencies that they make up."""
 
 from __future__ import annotations
 
@@ -6,22 +6,54 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clearvision.losses.inputs import compared, widened
+
 CHARBONNIER_EPS = 1e-3  # Lai et al., "Deep Laplacian Pyramid Networks", CVPR 2017, section 3.3
 
 
 def l1(sr: Tensor, gt: Tensor) -> Tensor:
     """Return the mean absolute error of two tensors of one shape, in their units."""
-    return F.l1_loss(sr, gt)
+    return F.l1_loss(*compared(sr, gt))
 
 
 def mse(sr: Tensor, gt: Tensor) -> Tensor:
     """Return the mean squared error of two tensors of one shape."""
-    return F.mse_loss(sr, gt)
+    return F.mse_loss(*compared(sr, gt))
 
 
 def charbonnier(sr: Tensor, gt: Tensor) -> Tensor:
     """Return the mean of ``sqrt(error^2 + eps^2)``, an L1 that is smooth at zero (LapSRN, section 3.3)."""
+    sr, gt = compared(sr, gt)
     return torch.sqrt((sr - gt) ** 2 + CHARBONNIER_EPS**2).mean()
+
+
+def total_variation(sr: Tensor, gt: Tensor | None = None) -> Tensor:
+    """Return the mean absolute step from row to row plus that from column to column: 0 for a flat picture.
+
+    It is the anisotropic form of Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D
+    1992. Small weights take away noise, larger ones texture.
+
+    Args:
+        sr: (B, C, H, W) with at least two rows and two columns.
+        gt: not looked at; there so that every loss can be called alike.
+    """
+    sr = widened(sr)
+    return sr.diff(dim=-2).abs().mean() + sr.diff(dim=-1).abs().mean()
+
+
+def frequency(sr: Tensor, gt: Tensor) -> Tensor:
+    """Return the mean absolute error between the real and imaginary parts of two pictures' spectra, phase included.
+
+    It is the frequency term of Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring", ICCV 2021, section
+    3.4, at one scale, with an orthonormal transform, so that its size depends on neither the picture's nor the patch's size.
+
+    Args:
+        sr: (B, C, H, W).
+        gt: the same shape.
+    """
+    sr, gt = compared(sr, gt)
+    # The other half of the spectrum mirrors this one; the transform is linear, so that one does for both pictures.
+    return torch.view_as_real(torch.fft.rfft2(sr - gt, norm="ortho")).abs().mean()
 
 
 PIXEL_LOSSES = {"l1": l1, "mse": mse, "charbonnier": charbonnier}

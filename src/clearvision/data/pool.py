@@ -5,10 +5,8 @@ A batch is a pure function of (seed, step), so that a resumed run sees what an u
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,42 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clearvision.data.decode import Pair
+from clearvision.data.layouts import find_pictures
+from clearvision.data.split import split_by_count
 from clearvision.errors import DataError, PictureError
-from clearvision.imaging.io import READABLE_SUFFIXES, read_picture
+from clearvision.imaging.io import read_picture
 from clearvision.imaging.resize import resize_scale
 from clearvision.types import PixelArray
 
 AREA_CAP = 4.0  # a picture's share grows with its area up to this many times the median, so that giants do not rule
 FLAT_TRIES = 4  # crops drawn before a flat one is taken after all
 
+__all__ = ["Pair", "PatchPool", "find_pictures", "load_pairs", "split_pictures"]
+
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A low-quality picture and its ground truth: uint8 (h, w, 3) and (h * scale, w * scale, 3), RGB."""
-
-    path: Path
-    lq: NDArray[np.uint8]
-    gt: NDArray[np.uint8]
-
-
-def find_pictures(folders: Sequence[Path]) -> list[Path]:
-    """Return all pictures below the folders, sorted by path.
-
-    Raises:
-        DataError: if a folder is missing or there is no picture at all.
-    """
-    found: set[Path] = set()
-    for folder in folders:
-        if not folder.is_dir():
-            raise DataError(f"training folder '{folder}' does not exist; give the right one with --data")
-        found.update(p for p in folder.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
-    if not found:
-        raise DataError(
-            f"no pictures below {', '.join(str(f) for f in folders)}; put some there or give another folder with --data"
-        )
-    return sorted(found)
 
 
 def split_pictures(paths: Sequence[Path], val_count: int) -> tuple[list[Path], list[Path]]:
@@ -60,13 +36,7 @@ def split_pictures(paths: Sequence[Path], val_count: int) -> tuple[list[Path], l
     Raises:
         DataError: if nothing would be left to train on.
     """
-    if val_count >= len(paths):
-        raise DataError(
-            f"data.val_count ({val_count}) must be below the number of pictures ({len(paths)}); lower it or add pictures"
-        )
-    ranked = sorted(paths, key=lambda path: (hashlib.sha256(path.name.encode()).digest(), path))
-    held_out = set(ranked[:val_count])
-    return [path for path in paths if path not in held_out], sorted(held_out)
+    return split_by_count(paths, val_count, lambda path: path)
 
 
 def load_pairs(paths: Sequence[Path], scale: int, *, progress: Progress | None = None) -> list[Pair]:

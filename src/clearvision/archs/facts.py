@@ -18,6 +18,8 @@ class ArchFacts:
         receptive_radius: the smallest number r such that no pixel of ``sr`` depends on a pixel of ``lq`` more than r rows or
             columns away from the one it lies over; None when there is no bound below the whole picture.
         size: the sizes of ``lq`` that the network takes.
+        precisions: arithmetic that the network is known to be safe in, best first. ``bf16`` has f32's range; ``f16`` ends at
+            65,504 and is named only for networks whose features stay far below, or that are widely run in it.
     """
 
     scale: int
@@ -25,3 +27,4 @@ class ArchFacts:
     num_out_ch: int
     receptive_radius: int | None
     size: SizeRequirements = field(default_factory=SizeRequirements)
+    precisions: tuple[str, ...] = ("bf16", "f32")

@@ -135,6 +135,7 @@ class RRDBNet(nn.Module):
             num_out_ch=self.num_out_ch,
             receptive_radius=self.fold * (15 * self.num_block + 4),
             size=SizeRequirements(multiple=self.fold, minimum=self.fold),
+            precisions=("bf16", "f16", "f32"),
         )
 
 

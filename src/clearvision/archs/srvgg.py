@@ -75,7 +75,11 @@ class SRVGGNetCompact(nn.Module):
     def facts(self) -> ArchFacts:
         """Return what tiling and the catalogue need to know."""
         return ArchFacts(
-            scale=self.upscale, num_in_ch=self.num_in_ch, num_out_ch=self.num_out_ch, receptive_radius=self.num_conv + 2
+            scale=self.upscale,
+            num_in_ch=self.num_in_ch,
+            num_out_ch=self.num_out_ch,
+            receptive_radius=self.num_conv + 2,
+            precisions=("bf16", "f16", "f32"),
         )
 
 

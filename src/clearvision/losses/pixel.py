@@ -44,8 +44,8 @@ def total_variation(sr: Tensor, gt: Tensor | None = None) -> Tensor:
 def frequency(sr: Tensor, gt: Tensor) -> Tensor:
     """Return the mean absolute error between the real and imaginary parts of two pictures' spectra, phase included.
 
-    It is the frequency term of Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring", ICCV 2021, section
-    3.4, at one scale, with an orthonormal transform, so that its size depends on neither the picture's nor the patch's size.
+    It is the frequency term of Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring", ICCV 2021,
+    at one scale, with an orthonormal transform, so that its size depends on neither the picture's nor the patch's size.
 
     Args:
         sr: (B, C, H, W).

@@ -2,7 +2,7 @@
 
 Papers: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 2004, section III;
         Zhao et al., "Loss Functions for Image Restoration With Neural Networks", IEEE TCI 2017,
-        https://arxiv.org/abs/1511.08861 -- section III, equations 5 to 14.
+        https://arxiv.org/abs/1511.08861 -- section III.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _ZHAO_RADIUS = 16  # the authors train on patches of 31 pixels, which cut their 
 def ssim_loss(sr: Tensor, gt: Tensor) -> Tensor:
     """Return 1 - SSIM with an 11x11 Gaussian window that lies wholly inside the picture, channels scored singly.
 
-    It is 1 - ``clearvision.metrics.ssim.ssim`` and 1 - ``tf.image.ssim`` of the same values. It does not see a small shift of
-    colour: networks trained on it alone turn grey, so add a pixel loss or use :func:`ms_ssim_l1`.
+    It is 1 - ``clearvision.metrics.ssim.ssim`` and 1 - ``tf.image.ssim`` of the same values. A small shift of brightness or
+    colour costs next to nothing (Zhao et al., section III), and networks trained on it alone turn grey: add a pixel loss or use
+    :func:`ms_ssim_l1`.
 
     Args:
         sr: (B, C, H, W) in [0, 1].
@@ -42,7 +43,7 @@ def ssim_loss(sr: Tensor, gt: Tensor) -> Tensor:
 
 
 def ms_ssim_l1(sr: Tensor, gt: Tensor, alpha: float = 0.84) -> Tensor:
-    """Return ``alpha (1 - MS-SSIM) + (1 - alpha) G * |sr - gt|``, the mixture of Zhao et al., equation 14.
+    """Return ``alpha (1 - MS-SSIM) + (1 - alpha) G * |sr - gt|``, the mixture of Zhao et al.
 
     MS-SSIM is theirs, at every pixel: the product of contrast over five Gaussian windows (sigma 0.5 to 8) and of luminance in
     the widest, which G is too. Windows are cut at four sigma or 16 pixels, and pictures mirrored at their borders.
@@ -59,12 +60,10 @@ def ms_ssim_l1(sr: Tensor, gt: Tensor, alpha: float = 0.84) -> Tensor:
     if not 0 <= alpha <= 1:
         raise UsageError(f"alpha ({alpha}) of ms_ssim_l1 must be between 0 and 1")
     sr, gt = _as_planes(sr, gt, smallest=_ZHAO_RADIUS + 1)
-    similarity = torch.ones((), dtype=sr.dtype, device=sr.device)
-    for sigma in _ZHAO_SIGMAS:
-        radius = min(int(4 * sigma), _ZHAO_RADIUS)
-        luminance, contrast = _similarity(_mirrored(sr, radius), _mirrored(gt, radius), sigma, radius)
-        similarity = similarity * contrast
-    similarity = similarity * luminance
+    luminance, contrast = _mirrored_similarity(sr, gt, _ZHAO_SIGMAS[-1])
+    similarity = luminance * contrast
+    for sigma in _ZHAO_SIGMAS[:-1]:
+        similarity = similarity * _mirrored_similarity(sr, gt, sigma)[1]
     error = _blurred(_mirrored((sr - gt).abs(), _ZHAO_RADIUS), _ZHAO_SIGMAS[-1], _ZHAO_RADIUS)
     return alpha * (1 - similarity.mean()) + (1 - alpha) * error.mean()
 
@@ -76,6 +75,12 @@ def _as_planes(sr: Tensor, gt: Tensor, *, smallest: int) -> tuple[Tensor, Tensor
         raise ImageShapeError(f"this loss needs (B, C, H, W) with {smallest} pixels on each side, got {tuple(sr.shape)}")
     shape = (-1, 1, *sr.shape[-2:])
     return sr.reshape(shape), gt.reshape(shape)
+
+
+def _mirrored_similarity(x: Tensor, y: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Return luminance and contrast-structure for every pixel of planes (N, 1, H, W)."""
+    radius = min(int(4 * sigma), _ZHAO_RADIUS)
+    return _similarity(_mirrored(x, radius), _mirrored(y, radius), sigma, radius)
 
 
 def _similarity(x: Tensor, y: Tensor, sigma: float, radius: int) -> tuple[Tensor, Tensor]:

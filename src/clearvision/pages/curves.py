@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from clearvision.pages.svg import SERIES, WIDTH, axis, levels, line, number, shortened, svg, text, ticks
 
-LEFT, RIGHT, TOP, BOTTOM = 56, 118, 12, 196
+LEFT, RIGHT, TOP, BOTTOM = 52, 140, 20, 204
 BINS = 240  # about one for two units of width; more points are drawn as their mean within the band of least and greatest
 DOTTED = 40  # up to so many points get a dot each, which tells its value when pointed at
 TURN = 30.0  # greatest divided by least value from which an axis of positive values is logarithmic
@@ -117,7 +117,7 @@ def curve_chart(curves: Sequence[Curve], caption: str, marks: Marks = Marks()) -
     parts = _grid(frame, y, x)
     for step, word in marks.events:
         if frame.first <= step <= frame.last:
-            label = text(x(step) + 4, TOP + 10, shortened(word, 16), anchor="start", quiet=True)
+            label = text(x(step), TOP - 6, shortened(word, 16), quiet=True)
             parts += [line(x(step), TOP, x(step), BOTTOM, "event"), label]
     for curve in curves:
         parts += _drawn(curve, x, y)
@@ -125,7 +125,7 @@ def curve_chart(curves: Sequence[Curve], caption: str, marks: Marks = Marks()) -
     for curve in curves:
         finite = [point for point in curve.points if math.isfinite(point[1])]
         if finite:
-            label = f"{shortened(curve.label, 10)} {told(finite[-1][1])}" if len(curves) > 1 else told(finite[-1][1])
+            label = f"{shortened(curve.label, 13)} {told(finite[-1][1])}" if len(curves) > 1 else told(finite[-1][1])
             ends.append((y(finite[-1][1]), label, f"s{curve.series % SERIES}"))
     if marks.baseline is not None and math.isfinite(marks.baseline[1]):
         name, value = marks.baseline
@@ -141,12 +141,12 @@ def curve_chart(curves: Sequence[Curve], caption: str, marks: Marks = Marks()) -
 
 
 def told(value: float) -> str:
-    """Return a value with four significant digits or so, as people write it."""
+    """Return a value with about four significant digits, as people write it."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    if abs(value) >= 10000 or abs(value) < 0.001:
+    if abs(value) >= 100000 or abs(value) < 0.001:
         return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:.{min(4, max(0, 3 - math.floor(math.log10(abs(value)))))}f}"
 
 
 def step_label(step: float) -> str:

@@ -25,7 +25,7 @@ table {{ border-collapse: collapse; margin: 8px 0; font-size: 14px; }}
 th, td {{ padding: 5px 12px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }}
 th {{ color: var(--quiet); font-weight: 600; font-size: 12px; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 8px 40px; }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(430px, 100%), 1fr)); gap: 8px 40px; }}
 .charts figure {{ margin: 0; }}
 .charts figcaption {{ font-weight: 600; font-size: 14px; margin: 8px 0 4px; }}
 {STYLE}"""

@@ -74,6 +74,8 @@ def ticks(low: float, high: float, step: float) -> list[float]:
 def number(value: float, step: float) -> str:
     """Return a value with the digits that its axis's step needs."""
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if digits > 4:
+        return f"{round(value, digits):.1e}".replace(".0e", "e").replace("e-0", "e-") if round(value, digits) else "0"
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 

@@ -91,11 +91,13 @@ def figures_of(history: History) -> list[Figure]:
         taken.update(columns)
         if columns:
             curves = tuple(
-                Curve(_label(column, prefix), history.series[column], index + 1) for index, column in enumerate(columns)
+                Curve(_label(column, prefix) if len(columns) > 1 else title.lower(), history.series[column], index + 1)
+                for index, column in enumerate(columns)
             )
             figures.append(Figure(title, curves, Marks(marked)))
     return figures
 
 
 def _label(column: str, prefix: str) -> str:
-    return column.removeprefix(prefix).strip("_/").replace("_", " ") or column.rpartition("/")[2].replace("_", " ")
+    rest = column.removeprefix(prefix).strip("_/").replace("_", " ")
+    return {"": "generator", "d": "discriminator", "g": "generator"}.get(rest, rest)

@@ -35,13 +35,13 @@ def findings(history: History) -> list[Finding]:
         how = f"PSNR-Y of {best[1]:.2f} dB at step {best[0]:,}, {gain:+.2f} dB from bicubic"
         found.append(Finding(f"Best validation: {how}." if gain > 0 else f"Not better than bicubic yet: {how}.", gain > 0))
     if adversarial:
-        fall = points[0][1] - points[-1][1]
+        fall = best[1] - points[-1][1]
         if fall > FALL:
-            text = f"PSNR-Y fell by {fall:.2f} dB since step {points[0][0]:,}; up to {FALL:g} dB is usual with a discriminator."
+            text = f"PSNR-Y fell by {fall:.2f} dB since step {best[0]:,}; up to {FALL:g} dB is usual with a discriminator."
             found.append(Finding(text, good=False))
         distance = next((name for name in ("val/lpips", "val/vgg") if len(history.series.get(name, ())) > 1), None)
         if distance is not None:
-            (_, first), (_, last) = history.series[distance][0], history.series[distance][-1]
+            first, last = _before(history, distance), history.series[distance][-1][1]
             name = metric_of(distance)
             what = f"{name.name if name else distance} went from {first:.4f} to {last:.4f}"
             text = f"{what}: results look more like the truth." if last < first else f"{what}: results look less like the truth."
@@ -50,3 +50,10 @@ def findings(history: History) -> list[Finding]:
         text = f"No better validation since step {best[0]:,} of {history.last_step:,}: more steps at this rate will not help."
         found.append(Finding(text, good=False))
     return found
+
+
+def _before(history: History, column: str) -> float:
+    """Return the column's value before the discriminator came in, or its first one."""
+    start = min(points[0][0] for name, points in history.series.items() if name.startswith("loss/d"))
+    points = history.series[column]
+    return next((value for step, value in reversed(points) if step <= start), points[0][1])

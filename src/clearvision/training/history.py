@@ -7,6 +7,8 @@
 | ``run.json`` | by :func:`write_facts` | what does not change: total steps, bicubic's figures, machine, pictures |
 | ``recipe.yaml`` | by the loop | the recipe as it was run |
 | ``history.json`` | by :func:`write_history` | all of the above in one document for other programs |
+
+A run of several stages has a folder a stage; read together they make one history, whose steps count on.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import yaml
 
 from clearvision.errors import TrainingError
 
@@ -97,19 +101,61 @@ def write_facts(run_dir: Path, facts: Mapping[str, Any]) -> None:
     _replace(run_dir / FACTS, json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n")
 
 
+@dataclass(frozen=True)
+class Part:
+    """A stage of a run: its name (empty where there is only one), its folder, and the steps done before it."""
+
+    name: str
+    folder: Path
+    offset: int
+
+
+def read_parts(run_dir: Path) -> list[Part]:
+    """Return the stages that have begun, in order; a run without stages is its own only one.
+
+    Raises:
+        TrainingError: if the folder holds no log of a run.
+    """
+    if (run_dir / LOG).is_file():
+        return [Part("", run_dir, 0)]
+    plain = yaml.safe_load(_text(run_dir / RECIPE))
+    stages = plain.get("stages") if isinstance(plain, dict) else None
+    parts: list[Part] = []
+    offset = 0
+    for name in (stage["name"] for stage in stages or ()):
+        if (run_dir / name / LOG).is_file():
+            parts.append(Part(name, run_dir / name, offset))
+            offset += max((points[-1][0] for points in _series(run_dir / name / LOG).values()), default=0)
+    if not parts:
+        raise TrainingError(f"'{run_dir}' holds no run: there is no {LOG}; give the folder that 'clearvision train' wrote")
+    return parts
+
+
 def read_history(run_dir: Path) -> History:
     """Read a run's folder; a last line that was cut short by an interruption is left out.
 
     Raises:
         TrainingError: if the folder holds no log of a run.
     """
-    path = run_dir / LOG
-    if not path.is_file():
-        raise TrainingError(f"'{run_dir}' holds no run: there is no {LOG}; give the folder that 'clearvision train' wrote")
+    series: dict[str, Points] = {}
+    events: list[Event] = []
+    facts: dict[str, Any] = {}
+    seconds = 0.0
+    for part in read_parts(run_dir):
+        if part.name:
+            events.append(Event(part.offset, "stage", part.name))
+        for column, points in _series(part.folder / LOG).items():
+            before = seconds if column == "seconds" else 0.0
+            shifted = tuple((step + part.offset, value + before) for step, value in points)
+            series[column] = series.get(column, ()) + shifted
+        seconds = series["seconds"][-1][1] if "seconds" in series else 0.0
+        events += (Event(event.step + part.offset, event.kind, event.text) for event in _events(part.folder / EVENTS))
+        facts |= json.loads(_text(part.folder / FACTS) or "{}")
+        if isinstance(facts.get("total_steps"), int):
+            facts["total_steps"] += part.offset
     recipe = _text(run_dir / RECIPE)
     named = next((line.partition(":")[2].strip() for line in recipe.splitlines() if line.startswith("name:")), run_dir.name)
-    facts = json.loads(_text(run_dir / FACTS) or "{}")
-    return History(named, _series(path), tuple(_events(run_dir / EVENTS)), facts, recipe)
+    return History(named, series, tuple(events), facts, recipe)
 
 
 def write_history(run_dir: Path) -> Path:

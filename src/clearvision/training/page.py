@@ -20,7 +20,7 @@ from clearvision.training.plot import write_plot
 from clearvision.training.samples import Strip, read_strips
 
 REPORT, PLOT = "report.html", "history.png"
-FRAMES = 7  # steps of a strip that are shown at once; the others are behind a line to open
+FRAMES = 6  # steps of a strip that are shown at once; the others are behind a line to open
 
 _STYLE = f"""{CURVE_STYLE}
 .cards {{ display: flex; flex-wrap: wrap; gap: 12px; margin: 18px 0; padding: 0; list-style: none; }}
@@ -29,8 +29,8 @@ _STYLE = f"""{CURVE_STYLE}
 .cards .what {{ color: var(--quiet); font-size: 12px; font-weight: 600; }}
 .cards .more {{ color: var(--quiet); font-size: 13px; display: block; }}
 .strip {{ display: flex; gap: 10px; overflow-x: auto; padding: 2px 2px 10px; }}
-.strip figure {{ margin: 0; flex: none; width: 176px; }}
-.strip img {{ display: block; width: 176px; height: 176px; object-fit: contain; image-rendering: pixelated;
+.strip figure {{ margin: 0; flex: 1 1 0; min-width: 112px; max-width: 190px; }}
+.strip img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   background: var(--raised); border-radius: 4px; }}
 .strip figcaption {{ font-size: 13px; color: var(--quiet); margin-top: 3px; font-variant-numeric: tabular-nums; }}
 .strip .edge figcaption {{ color: var(--ink); font-weight: 600; }}
@@ -64,7 +64,7 @@ def write_report(run_dir: Path) -> Path:
 def to_html(history: History, strips: Sequence[Strip]) -> str:
     """Return the page's text."""
     body = [
-        f"<h1>{escape(_title(history))}</h1>",
+        f"<h1>{escape(history.name)}</h1>",
         f"<p>{escape(_state(history))}</p>",
         *_cards(history),
         *_notices(history),
@@ -90,11 +90,13 @@ def _title(history: History) -> str:
 
 def _state(history: History) -> str:
     last, total = history.last_step, history.facts.get("total_steps")
+    network = history.facts.get("network")
+    start = f"{network}. " if network else ""
     if not isinstance(total, int):
-        return f"At step {last:,}."
+        return f"{start}At step {last:,}."
     if last >= total:
-        return f"Finished: {total:,} steps."
-    return f"At step {last:,} of {total:,}: stopped, or still running when this page was made."
+        return f"{start}Finished after {last:,} steps."
+    return f"{start}At step {last:,} of {total:,}: stopped, or still running when this page was made."
 
 
 def _cards(history: History) -> list[str]:

@@ -12,8 +12,8 @@ from clearvision.pages.curves import Frame, binned, frame_of, step_label, told
 from clearvision.pages.svg import axis, number, shortened, ticks
 from clearvision.training.figures import Figure
 
-WIDTH, HEIGHT = 620, 300  # of one chart
-LEFT, RIGHT, TOP, BOTTOM = 66, 130, 40, 34
+WIDTH, HEIGHT = 640, 310  # of one chart
+LEFT, RIGHT, TOP, BOTTOM = 66, 150, 54, 34
 OVER = 2  # drawn this many times larger and shrunk, because Pillow's lines have hard edges
 
 INK, QUIET, LINE, GROUND = "#1c1f23", "#5c636c", "#dde1e6", "#ffffff"
@@ -63,7 +63,7 @@ def _chart(draw: ImageDraw.ImageDraw, x0: float, y0: float, figure: Figure, fram
         if frame.first <= at <= frame.last:
             x, _ = place(at, 1.0)
             _line(draw, [(x, top), (x, bottom)], LINE, 2)
-            _text(draw, x + 4, top + 8, shortened(word, 16), 11, QUIET, "lm")
+            _text(draw, x, top - 9, shortened(word, 16), 11, QUIET, "mm")
     ends = []
     if figure.marks.baseline is not None:
         name, value = figure.marks.baseline
@@ -79,7 +79,7 @@ def _chart(draw: ImageDraw.ImageDraw, x0: float, y0: float, figure: Figure, fram
             draw.ellipse([(x - 2.5) * OVER, (y - 2.5) * OVER, (x + 2.5) * OVER, (y + 2.5) * OVER], fill=colour)
         if points:
             last = next(value for _, value in reversed(curve.points) if math.isfinite(value))
-            label = f"{shortened(curve.label, 11)} {told(last)}" if len(figure.curves) > 1 else told(last)
+            label = f"{shortened(curve.label, 13)} {told(last)}" if len(figure.curves) > 1 else told(last)
             ends.append((points[-1][1], label, colour))
     above = -math.inf
     for index, (y, label, colour) in enumerate(sorted(ends)):

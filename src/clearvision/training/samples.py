@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.imaging.io import write_picture
+from clearvision.training.history import read_parts
 from clearvision.types import Picture
 
 FOLDER = "samples"
@@ -72,27 +73,41 @@ def drop_samples_after(run_dir: Path, step: int) -> None:
 
 
 def read_strips(run_dir: Path) -> list[Strip]:
-    """Return the strips of a run in their order; empty where there are none."""
-    strips = []
-    for folder in sorted((run_dir / FOLDER).glob("*-*"), key=lambda path: (len(path.name.partition("-")[0]), path.name)):
-        steps = tuple(sorted((_step_of(path), path) for path in folder.glob("step-*.png")))
-        if steps and (folder / "lq.png").is_file():
-            gt = folder / "gt.png"
-            strips.append(Strip(folder.name.partition("-")[2], folder / "lq.png", steps, gt if gt.is_file() else None))
-    return strips
+    """Return the strips of a run in their order, stages joined; empty where there are none.
+
+    Raises:
+        TrainingError: if the folder holds no log of a run.
+    """
+    strips: dict[str, Strip] = {}
+    for part in read_parts(run_dir):
+        for folder in sorted((part.folder / FOLDER).glob("*-*"), key=lambda path: int(path.name.partition("-")[0])):
+            steps = tuple(sorted((_step_of(path) + part.offset, path) for path in folder.glob("step-*.png")))
+            lq, gt = folder / "lq.png", folder / "gt.png"
+            if steps and lq.is_file():
+                earlier = strips[folder.name].steps if folder.name in strips else ()
+                name = folder.name.partition("-")[2]
+                strips[folder.name] = Strip(name, lq, earlier + steps, gt if gt.is_file() else None)
+    return list(strips.values())
 
 
 def choose_crop(lq: Pixels, side: int) -> tuple[int, int, int, int]:
-    """Return (top, left, height, width) of the window of at most ``side`` pixels in which the picture varies most.
+    """Return (top, left, height, width) of the window of at most ``side`` pixels with most detail: the steepest gradients.
 
     Looked at is lq, which is the same at every step and which unpaired pictures have too.
     """
     rows, columns = lq.shape[:2]
     height, width = min(side, rows), min(side, columns)
-    grey = lq.astype(np.float32).mean(axis=2)
+    steps = np.diff(lq.astype(np.int32).sum(axis=2), axis=1, append=0)[:, : columns - 1]
+    sums = np.zeros((rows + 1, columns), np.int64)
+    sums[1:, 1:] = np.abs(steps).cumsum(axis=0).cumsum(axis=1)
     stride = max(1, side // 4)
     places = [(y, x) for y in range(0, rows - height + 1, stride) for x in range(0, columns - width + 1, stride)]
-    top, left = max(places, key=lambda place: grey[place[0] : place[0] + height, place[1] : place[1] + width].std())
+
+    def detail(place: tuple[int, int]) -> int:
+        (y, x), right = place, place[1] + width - 1
+        return int(sums[y + height, right] - sums[y, right] - sums[y + height, x] + sums[y, x])
+
+    top, left = max(places, key=detail)
     return top, left, height, width
 
 

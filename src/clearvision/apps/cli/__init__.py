@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from clearvision import __version__
-from clearvision.apps.cli import console, data, doctor, evaluate, models, train, upscale
+from clearvision.apps.cli import console, data, doctor, evaluate, history, models, train, upscale
 
 app = typer.Typer(
     name="clearvision",
@@ -28,6 +28,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("report")(history.report)
 app.command("evaluate")(evaluate.evaluate)
 
 

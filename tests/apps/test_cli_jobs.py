@@ -52,8 +52,8 @@ def test_output_with_picture_suffix_is_a_file_for_one_file(tmp_path: Path) -> No
     assert targets([tmp_path / "a.jpg"], tmp_path / "big.png") == ["big.png"]
     with pytest.raises(UsageError, match=r"names one file but the input is 2 pictures; give a folder"):
         targets([tmp_path / "a.jpg", tmp_path / "b.jpg"], tmp_path / "big.png")
-    with pytest.raises(UsageError, match=r"the suffix '\.gif', which is only read; use one of"):
-        targets([tmp_path / "a.jpg"], tmp_path / "big.gif")
+    with pytest.raises(UsageError, match=r"the suffix '\.ico', which is only read; use one of"):
+        targets([tmp_path / "a.jpg"], tmp_path / "big.ico")
     with pytest.raises(UsageError, match=r"ends in '\.png' but --format says jpeg"):
         targets([tmp_path / "a.jpg"], tmp_path / "big.png", format="jpeg")
 

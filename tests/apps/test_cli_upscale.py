@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import clearvision
 from clearvision.errors import PictureWriteError
+from clearvision.imaging.frames import Frames, read_frames, write_frames
 from clearvision.imaging.io import picture_from_array, read_picture, write_picture
 from clearvision.types import Picture
 
@@ -296,3 +298,15 @@ def test_help_starts_without_heavy_libraries() -> None:
     )
     done = python("-c", code)
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_an_animation_is_enlarged_frame_by_frame(tmp_path: Path) -> None:
+    frames = [Picture(np.full((12, 16, 3), level, np.uint8)) for level in (10, 120, 240)]
+    write_frames(Frames(tuple(frames), (40, 60, 80), loop=2), tmp_path / "wave.gif")
+    done = python("-m", "clearvision.apps.cli", "upscale", tmp_path / "wave.gif", "--json")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["pictures"]
+    assert (told["frames"], told["target_size"]) == (3, [64, 48])
+    found = read_frames(tmp_path / "wave_x4.webp")
+    assert (found.delays, found.loop) == ((40, 60, 80), 2)
+    assert [round(float(frame.pixels.mean())) for frame in found.pictures] == pytest.approx([10, 120, 240], abs=2)

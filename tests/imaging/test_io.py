@@ -333,7 +333,7 @@ def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a.xyz", "suffix '.xyz', which names no format"), ("a", "no suffix"), ("a.gif", "suffix '.gif', which is only read")],
+    [("a.xyz", "suffix '.xyz', which names no format"), ("a", "no suffix"), ("a.ico", "suffix '.ico', which is only read")],
 )
 def test_unknown_suffix(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

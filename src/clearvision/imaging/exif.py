@@ -72,6 +72,11 @@ class _Reader:
                 found.append((tag, kind, number, offset + 2 + 12 * index + 8 if size <= 4 else pointer))
         return found
 
+    def following(self, offset: int) -> int:
+        """Return where the directory after this one begins, 0 if there is none."""
+        count = self.unpack("H", self.take(offset, 2))[0]
+        return self.unpack("I", self.take(offset + 2 + 12 * count, 4))[0]
+
     def directory(self, offset: int, depth: int = 0) -> Directory:
         """Return a directory with those below it; an entry whose value lies outside is left out."""
         result: Directory = {}
@@ -100,8 +105,8 @@ def _body(exif: bytes) -> bytes:
     return exif[len(PREFIX) :] if exif.startswith(PREFIX) else exif
 
 
-def _pack(directory: Directory, at: int) -> bytes:
-    """Lay a directory out for the (even) offset ``at``, its values and sub-directories after it."""
+def _pack(directory: Directory, at: int, following: int = 0) -> bytes:
+    """Lay a directory out for the (even) offset ``at``, its values and sub-directories after it; the next one lies elsewhere."""
     heap_start = at + 2 + 12 * len(directory) + 4
     rows, heap = bytearray(), bytearray()
     for tag, item in sorted(directory.items()):
@@ -112,7 +117,7 @@ def _pack(directory: Directory, at: int) -> bytes:
             field = struct.pack("<I", heap_start + len(heap))
             heap += value + b"\0" * (len(value) % 2)
         rows += struct.pack("<HHI", tag, kind, number) + field
-    return struct.pack("<H", len(directory)) + bytes(rows) + bytes(4) + bytes(heap)
+    return struct.pack("<H", len(directory)) + bytes(rows) + struct.pack("<I", following) + bytes(heap)
 
 
 def _to_block(directory: Directory) -> bytes:
@@ -228,7 +233,7 @@ def _trim_iptc(value: bytes) -> bytes | None:
 
 
 def append_tiff_blocks(path: Path, exif: bytes | None, iptc: bytes | None, *, resolution_known: bool) -> bool:
-    """Add EXIF and IPTC to a TIFF file of one page by a new first directory at its end; libvips writes neither right.
+    """Add EXIF and IPTC to the first page of a TIFF file by a new first directory at its end; libvips writes neither right.
 
     Args:
         path: a TIFF file just written.
@@ -249,7 +254,7 @@ def append_tiff_blocks(path: Path, exif: bytes | None, iptc: bytes | None, *, re
             reader = _Reader(read_at)
         except ExifError:
             return False
-        directory = reader.directory(reader.first)
+        directory, following = reader.directory(reader.first), reader.following(reader.first)
         if exif is not None:
             block = _Reader(_block_reader(_body(exif)))
             for tag, item in block.directory(block.first).items():
@@ -261,7 +266,7 @@ def append_tiff_blocks(path: Path, exif: bytes | None, iptc: bytes | None, *, re
             directory[_RESOLUTION_UNIT] = (_SHORT, 1, struct.pack("<H", 1))
         end = file.seek(0, 2)
         start = end + end % 2
-        file.write(b"\0" * (end % 2) + _pack(directory, start))
+        file.write(b"\0" * (end % 2) + _pack(directory, start, following))
         file.seek(0)
         file.write(struct.pack("<2sHI", b"II", 42, start))
     return True

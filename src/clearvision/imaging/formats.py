@@ -38,7 +38,7 @@ _ALL = (
     Format("webp", (".webp",), "webpload", "webpsave", max_side=16_383),
     Format("tiff", (".tif", ".tiff"), "tiffload", "tiffsave", depths=("float32", "uint16", "uint8")),
     Format("avif", (".avif",), "heifload", "heifsave", depths=("uint16", "uint8"), max_side=16_384),
-    Format("gif", (".gif",), "gifload"),
+    Format("gif", (".gif",), "gifload", "gifsave", max_side=65_535),
     Format("jp2", (".jp2", ".j2k", ".jpx", ".j2c"), saver="JPEG2000"),
     Format("bmp", (".bmp", ".dib"), saver="BMP", alpha=False),
     Format("tga", (".tga",), saver="TGA", max_side=65_535),

@@ -7,6 +7,7 @@ never converted, their ICC profile travels with them. Files appear by an atomic 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import logging
 import os
@@ -65,15 +66,16 @@ _QUALITY = {"jpeg": 95, "webp": 95, "avif": 85}
 _UNKNOWN_RESOLUTION = 2.834
 
 
-def read_picture(path: str | Path, *, max_pixels: int = 500_000_000) -> Picture:
+def read_picture(path: str | Path, *, max_pixels: int = 500_000_000, page: int | None = None) -> Picture:
     """Read a picture file.
 
-    The format is recognised by the first bytes. Of several pages or frames the first is read; CMYK and LAB are converted to
+    The format is recognised by the first bytes. Of several pages or frames one is read; CMYK and LAB are converted to
     sRGB; palettes and 1-bit pictures come out as 8-bit RGB and grey. Each of these is said in the log.
 
     Args:
         path: the file.
         max_pixels: most pixels (width times height) to accept, checked before anything is decoded.
+        page: which page of a TIFF file to read, from 0; by default the first, with a word in the log if there are more.
 
     Returns:
         The picture, upright; its pixels are writable and belong to the caller.
@@ -83,10 +85,17 @@ def read_picture(path: str | Path, *, max_pixels: int = 500_000_000) -> Picture:
     """
     path = Path(path)
     form = identify(path)
-    return _read_with_libvips(path, form, max_pixels) if form.loader else _read_with_pillow(path, form, max_pixels)
+    if page is not None and form.name != "tiff":
+        raise UsageError(f"{path} is a {form.name} file; pages are read from TIFF files only")
+    return _read_with_libvips(path, form, max_pixels, page) if form.loader else _read_with_pillow(path, form, max_pixels)
 
 
-def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a file by the size in its header.
+
+    Raises:
+        PictureError: if it has no pixels, or more than are to be read.
+    """
     if width < 1 or height < 1:
         raise PictureError(f"{path} has no pixels: its header says {width}x{height}")
     if width * height > max_pixels:
@@ -96,17 +105,18 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _read_with_libvips(path: Path, form: Format, max_pixels: int) -> Picture:
+def _read_with_libvips(path: Path, form: Format, max_pixels: int, page: int | None) -> Picture:
     vips = libvips()
+    which = {} if page is None else {"page": page}
     try:
-        image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error")
-        _check_size(path, image.width, image.height, max_pixels)
+        image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", **which)
+        check_size(path, image.width, image.height, max_pixels)
         fields = set(image.get_fields())
-        if "n-pages" in fields and image.get("n-pages") > 1:
+        if page is None and "n-pages" in fields and image.get("n-pages") > 1:
             logger.warning("%s has %d pages or frames; the first is read", path, image.get("n-pages"))
         orientation = image.get("orientation") if "orientation" in fields else 1
         image = to_plain_colours(image, str(path))
-        picture = _with_metadata(path, form, image, *to_arrays(image, str(path)))
+        picture = _with_metadata(path, form, image, *to_arrays(image, str(path)), first=not page)
     except vips.Error as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
     except MemoryError as error:
@@ -114,7 +124,15 @@ def _read_with_libvips(path: Path, form: Format, max_pixels: int) -> Picture:
     return upright(picture, orientation)
 
 
-def _with_metadata(path: Path, form: Format, image: VipsImage, pixels: Any, alpha: Any) -> Picture:  # noqa: ANN401
+def _with_metadata(
+    path: Path,
+    form: Format,
+    image: VipsImage,
+    pixels: Any,  # noqa: ANN401
+    alpha: Any,  # noqa: ANN401
+    *,
+    first: bool,
+) -> Picture:
     fields = set(image.get_fields())
 
     def blob(field: str) -> bytes | None:
@@ -122,7 +140,7 @@ def _with_metadata(path: Path, form: Format, image: VipsImage, pixels: Any, alph
 
     exif, xmp, iptc = blob("exif-data"), blob("xmp-data"), blob("iptc-data")
     if form.name == "tiff":
-        exif, iptc = read_tiff_blocks(path)
+        exif, iptc = read_tiff_blocks(path) if first else (None, None)
     exif = upright_exif(exif) if exif else None
     # a silent JPEG or TIFF file has no unit, a silent PNG file a value of libvips' own; the others state it in EXIF
     stated = {
@@ -148,7 +166,7 @@ def _read_with_pillow(path: Path, form: Format, max_pixels: int) -> Picture:
     reader = getattr(importlib.import_module(module), name)
     try:
         with path.open("rb") as file, reader(file) as image:
-            _check_size(path, image.width, image.height, max_pixels)
+            check_size(path, image.width, image.height, max_pixels)
             if image.mode in ("L", "LA", "RGB", "RGBA") and _is_deep(image):
                 logger.warning(
                     "%s holds more than 8 bits a sample and is read with 8; convert it to PNG or TIFF to keep them", path
@@ -179,6 +197,7 @@ def write_picture(
     format: str | None = None,
     quality: int | None = None,
     strip_metadata: bool = False,
+    page_height: int | None = None,
 ) -> None:
     """Write a picture file, whole or not at all; folders on the way are made, an existing file is replaced.
 
@@ -191,6 +210,7 @@ def write_picture(
         format: a key of ``WRITABLE_FORMATS``, or None to take the format of the path's suffix.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; None for 95, 95 and 85.
         strip_metadata: leave EXIF, XMP and IPTC out; profile and resolution stay, because colours and size need them.
+        page_height: write a picture that consists of pages one below the other as a TIFF file of pages of so many rows.
 
     Raises:
         UsageError: if the format is unknown or the quality out of range.
@@ -201,19 +221,23 @@ def write_picture(
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality must lie between 1 and 100, not {quality}")
     if quality is not None and form.name not in _QUALITY:
-        logger.warning("%s: quality has no effect on %s, which is written without loss", path, form.name)
+        logger.warning("%s: quality has no effect on %s", path, form.name)
+    if form.name == "gif":
+        logger.warning("%s: gif holds 256 colours; webp or png keep them all", path)
     quality = _QUALITY.get(form.name, 0) if quality is None else quality
     image = _fit_samples(picture, form, path)
-    with _replacing(path) as temporary:
+    page = picture if page_height is None else dataclasses.replace(picture, pixels=picture.pixels[:page_height])
+    pages = {} if page_height is None else {"page_height": page_height}
+    with replacing(path) as temporary:
         if form.saver.endswith("save"):
-            _save_with_libvips(_attach(image, picture, form, path, strip_metadata), form, quality, temporary)
-            _finish(picture, form, temporary, path, strip_metadata)
+            _save_with_libvips(_attach(image, page, form, path, strip_metadata), form, quality, temporary, pages)
+            _finish(page, form, temporary, path, strip_metadata)
         else:
             _save_with_pillow(image, picture, form, temporary, path)
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Give a hidden name beside the path; afterwards rename the file there, or remove it if anything went wrong."""
     target = Path(os.path.realpath(path))  # a link is written through, not replaced
     temporary = target.parent / f".clearvision-{secrets.token_hex(8)}.tmp"
@@ -292,7 +316,7 @@ def _exif_to_write(picture: Picture, form: Format, path: Path) -> bytes | None:
     return exif
 
 
-def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: Path) -> None:
+def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: Path, pages: dict[str, int]) -> None:
     keep = libvips().ForeignKeep
     kept = keep.ICC
     for field, flag in (("exif-data", keep.EXIF), ("xmp-data", keep.XMP)):
@@ -300,6 +324,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
             kept |= flag  # without the flag, rather than without the field: libvips makes an EXIF block up if it may write one
     options: dict[str, Any] = {
         "jpeg": {"Q": quality, "subsample_mode": "off"},
+        "gif": {},
         "png": {"compression": 3, "filter": "paeth"},  # half the time of 6, which saves 3 % of a photograph
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
         "tiff": {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"},
@@ -316,7 +341,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
         and image.width * image.height * image.bands * np.dtype(SAMPLES[image.format]).itemsize > 3_900_000_000
     ):
         options["bigtiff"] = True
-    interruptible(lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options))
+    interruptible(lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options, **pages))
 
 
 def _finish(picture: Picture, form: Format, temporary: Path, path: Path, strip: bool) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clearvision.apps.cli import console
 from clearvision.apps.cli.jobs import Job
+from clearvision.imaging.frames import Frames
+from clearvision.types import Picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from clearvision.apps.cli.report import Meter
     from clearvision.inference.upscaler import Upscaler, UpscaleReport
-    from clearvision.types import Picture
 
 OVERLAP = 256_000_000  # bytes of a picture up to which its reading or writing overlaps with work on another
 
 Size = tuple[int, int]  # width, height
+Content: TypeAlias = Picture | Frames
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Result:
         source_size: width and height of the picture, once read.
         target_size: width and height of its result.
         report: how the result came about.
+        frames: frames of the animation or pages of the file; 1 for a picture.
     """
 
     job: Job
@@ -43,6 +46,7 @@ class Result:
     source_size: Size | None = None
     target_size: Size | None = None
     report: UpscaleReport | None = None
+    frames: int = 1
 
     def as_plain(self) -> dict[str, Any]:
         """Return the result as plain data for JSON."""
@@ -56,18 +60,18 @@ class Work:
     """The three steps of every picture.
 
     Attributes:
-        read: a file to a picture.
+        read: a job's file to a picture, or to several where the job's result can hold them.
         choose: a picture's (height, width) to the upscaler for it.
         wishes: the wished size, as keywords of :meth:`Upscaler.run`.
         verify_tiles: as in :meth:`Upscaler.run`.
-        write: a picture to a file.
+        write: what was read, enlarged, to a file.
     """
 
-    read: Callable[[Path], Picture]
+    read: Callable[[Job], Content]
     choose: Callable[[int, int], Upscaler]
     wishes: dict[str, Any]
     verify_tiles: bool
-    write: Callable[[Picture, Path], None]
+    write: Callable[[Content, Path], None]
 
 
 def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
@@ -78,18 +82,18 @@ def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
     """
     todo = list(jobs)
     reader, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-    reading: Future[Picture] | None = None
+    reading: Future[Content] | None = None
     unwritten: tuple[Result, Future[None]] | None = None
     try:
         for index, job in enumerate(todo):
-            source = reading or reader.submit(work.read, job.source)
+            source = reading or reader.submit(work.read, job)
             reading = None
             try:
-                picture = source.result()
-                if index + 1 < len(todo) and picture.pixels.nbytes <= OVERLAP:
-                    reading = reader.submit(work.read, todo[index + 1].source)
-                upscaled, result = _compute(job, picture, work, meter)
-                del picture
+                content = source.result()
+                if index + 1 < len(todo) and _bytes(content) <= OVERLAP:
+                    reading = reader.submit(work.read, todo[index + 1])
+                upscaled, result = _compute(job, content, work, meter)
+                del content
             except Exception as error:  # any fault of one picture must not cost the others
                 _end(unwritten, meter)
                 unwritten = None
@@ -97,7 +101,7 @@ def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
                 continue
             _end(unwritten, meter)
             unwritten = (result, writer.submit(work.write, upscaled, job.target))
-            if upscaled.pixels.nbytes > OVERLAP:
+            if _bytes(upscaled) > OVERLAP:
                 _end(unwritten, meter)
                 unwritten = None
             del upscaled
@@ -112,21 +116,53 @@ def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
     return {f"to_{name}" if name in ("width", "height") else name: value for name, value in wishes.items()}
 
 
-def _compute(job: Job, picture: Picture, work: Work, meter: Meter) -> tuple[Picture, Result]:
+def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Content, Result]:
     from clearvision.imaging.formats import check_writable
 
-    upscaler = work.choose(picture.height, picture.width)
-    plan = upscaler.plan(picture.height, picture.width, **as_target(work.wishes))
-    check_writable(job.target, height=plan.height, width=plan.width)  # a format's limit is told before the work
-    meter.start(job, plan.height * plan.width)
-    upscaled, report = upscaler.run(
-        picture,
-        **work.wishes,
-        verify_tiles=work.verify_tiles,
-        progress=lambda done, total: meter.advance(done / total),
+    pictures = content.pictures if isinstance(content, Frames) else (content,)
+    plans = [
+        work.choose(picture.height, picture.width).plan(picture.height, picture.width, **as_target(work.wishes))
+        for picture in pictures
+    ]
+    check_writable(job.target, height=plans[0].height, width=plans[0].width)  # a format's limit is told before the work
+    whole = sum(plan.height * plan.width for plan in plans)
+    meter.start(job, whole)
+    results: list[Picture] = []
+    reports: list[UpscaleReport] = []
+    before = 0
+    for picture, plan in zip(pictures, plans, strict=True):
+        part = plan.height * plan.width
+        upscaled, report = work.choose(picture.height, picture.width).run(
+            picture,
+            **work.wishes,
+            verify_tiles=work.verify_tiles,
+            progress=lambda done, total, before=before, part=part: meter.advance((before + done / total * part) / whole),
+        )
+        results.append(upscaled)
+        reports.append(report)
+        before += part
+    first = pictures[0]
+    sizes = (first.width, first.height), (results[0].width, results[0].height)
+    model = work.choose(first.height, first.width).info.name
+    result = Result(job, "done", None, model, *sizes, _summed(reports), frames=len(pictures))
+    return replace(content, pictures=tuple(results)) if isinstance(content, Frames) else results[0], result
+
+
+def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
+    """Return one report for all frames of a file."""
+    errors = [report.tile_error for report in reports if report.tile_error is not None]
+    return replace(
+        reports[0],
+        tiles=sum(report.tiles for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        retries=tuple(dict.fromkeys(retry for report in reports for retry in report.retries)),
+        tile_error=max(errors, default=None),
     )
-    sizes = (picture.width, picture.height), (upscaled.width, upscaled.height)
-    return upscaled, Result(job, "done", None, upscaler.info.name, *sizes, report)
+
+
+def _bytes(content: Content) -> int:
+    pictures = content.pictures if isinstance(content, Frames) else (content,)
+    return sum(picture.pixels.nbytes for picture in pictures)
 
 
 def _end(unwritten: tuple[Result, Future[None]] | None, meter: Meter) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clearvision.errors import PictureWriteError, UsageError
+from clearvision.errors import PictureError, PictureWriteError, UsageError
 from clearvision.imaging.formats import FORMATS, READABLE_SUFFIXES, WRITABLE_FORMATS, check_writable, resolve_format
 
 WRITTEN_AS = {suffix: item.name for item in FORMATS.values() if item.saver for suffix in item.suffixes}
@@ -44,7 +44,8 @@ def plan_jobs(
 
     Without an output, ``photo.jpg`` goes to ``photo{label}.jpg`` beside it and the folder ``holiday`` to ``holiday{label}``.
     An output that ends like a picture is a file (for exactly one file); any other is a folder, in which names are kept and
-    the trees of folders are mirrored. Targets keep the input's suffix where that format can be written, else become PNG.
+    the trees of folders are mirrored. Targets keep the input's suffix where that format can be written, else become PNG; GIF too,
+    or WebP where it is animated.
     Two inputs of one stem whose targets would be the same file keep their suffix in the stem (``a_jpg.png``).
 
     Args:
@@ -118,6 +119,8 @@ def _names_a_file(output: Path, format: str | None) -> bool:
 def _target(source: _Source, output: Path | None, label: str, format: str | None) -> Path:
     suffix = source.path.suffix
     own = WRITTEN_AS.get(suffix.lower())
+    if own == "gif" and format is None:  # its palettes would cost most of what enlarging gains
+        own, format = None, "webp" if _is_animated(source.path) else "png"
     if own is None or format not in (None, own):
         suffix = WRITABLE_FORMATS[format or "png"]
     if output is not None:
@@ -126,6 +129,15 @@ def _target(source: _Source, output: Path | None, label: str, format: str | None
         return source.path.with_name(f"{source.path.stem}{label}{suffix}")
     root = source.folder.resolve()
     return root.with_name(f"{root.name}{label}") / source.relative.with_suffix(suffix)
+
+
+def _is_animated(path: Path) -> bool:
+    from clearvision.imaging.frames import count_frames
+
+    try:
+        return count_frames(path) > 1
+    except PictureError:  # told when the file is read
+        return False
 
 
 def _named_apart(jobs: list[Job]) -> list[Job]:

@@ -184,13 +184,17 @@ class _Upscalers:
 
 
 def _work(upscalers: _Upscalers, verify_tiles: bool, quality: int | None, strip_metadata: bool, max_pixels: int) -> Work:
-    from clearvision.apps.cli.batch import Work
+    from clearvision.apps.cli.batch import Content, Work
+    from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, write_frames
     from clearvision.imaging.io import read_picture, write_picture
 
-    return Work(
-        read=lambda path: read_picture(path, max_pixels=max_pixels),
-        choose=upscalers.choose,
-        wishes=upscalers.wishes,
-        verify_tiles=verify_tiles,
-        write=lambda picture, path: write_picture(picture, path, quality=quality, strip_metadata=strip_metadata),
-    )
+    def read(job: Job) -> Content:
+        if holds_frames(job.source, job.target) and count_frames(job.source) > 1:
+            return read_frames(job.source, max_pixels=max_pixels)
+        return read_picture(job.source, max_pixels=max_pixels)
+
+    def write(content: Content, path: Path) -> None:
+        save = write_frames if isinstance(content, Frames) else write_picture
+        save(content, path, quality=quality, strip_metadata=strip_metadata)  # type: ignore[arg-type]
+
+    return Work(read, upscalers.choose, upscalers.wishes, verify_tiles, write)

@@ -42,7 +42,7 @@ _ALL = (
     Format("jp2", (".jp2", ".j2k", ".jpx", ".j2c"), saver="JPEG2000"),
     Format("bmp", (".bmp", ".dib"), saver="BMP", alpha=False),
     Format("tga", (".tga",), saver="TGA", max_side=65_535),
-    Format("ppm", (".ppm", ".pgm", ".pbm", ".pnm"), saver="PPM", alpha=False),
+    Format("ppm", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), saver="PPM", depths=("uint16", "uint8"), alpha=False),
     Format("ico", (".ico",)),
 )
 FORMATS: dict[str, Format] = {item.name: item for item in _ALL}
@@ -104,6 +104,21 @@ def identify(path: Path) -> Format:
     if name:
         raise PictureError(f"{path} is a {name} file, which is not read here; convert it to PNG or TIFF first ({_TAKEN})")
     raise PictureError(f"{path} is not a picture, or one of an unknown format; {_TAKEN}")
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse a file by the size in its header.
+
+    Raises:
+        PictureError: if it has no pixels, or more than are to be read.
+    """
+    if width < 1 or height < 1:
+        raise PictureError(f"{path} has no pixels: its header says {width}x{height}")
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{path} is {width}x{height}, {width * height / 1e6:.0f} megapixels, and at most {max_pixels / 1e6:g} are read; "
+            "raise max_pixels if the file is to be trusted"
+        )
 
 
 def _sniff(head: bytes, suffix: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from clearvision.errors import ImageShapeError, PictureError, PictureWriteError, UsageError
-from clearvision.imaging.formats import FORMATS, check_writable, identify
-from clearvision.imaging.io import check_size, read_picture, replacing, write_picture
+from clearvision.imaging.formats import FORMATS, check_size, check_writable, identify
+from clearvision.imaging.io import read_picture, replacing, write_picture
 from clearvision.imaging.vips import FULL, call, from_arrays, interruptible, libvips, reason, to_arrays, to_plain_colours
 from clearvision.types import Picture
 

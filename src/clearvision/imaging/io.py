@@ -22,8 +22,9 @@ import numpy as np
 from clearvision.errors import PictureError, PictureWriteError, UsageError
 from clearvision.imaging.convert import picture_from_array, picture_from_pil, picture_to_array, picture_to_pil, upright
 from clearvision.imaging.exif import append_tiff_blocks, exif_dpi, fit_exif, read_tiff_blocks, upright_exif
-from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_writable, identify
+from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_size, check_writable, identify
 from clearvision.imaging.metadata import fit_xmp, iptc_of_photoshop, jpeg_head, replace_jpeg_head, upright_xmp
+from clearvision.imaging.netpbm import read_deep_netpbm, write_deep_netpbm
 from clearvision.imaging.vips import (
     FULL,
     SAMPLES,
@@ -90,21 +91,6 @@ def read_picture(path: str | Path, *, max_pixels: int = 500_000_000, page: int |
     return _read_with_libvips(path, form, max_pixels, page) if form.loader else _read_with_pillow(path, form, max_pixels)
 
 
-def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse a file by the size in its header.
-
-    Raises:
-        PictureError: if it has no pixels, or more than are to be read.
-    """
-    if width < 1 or height < 1:
-        raise PictureError(f"{path} has no pixels: its header says {width}x{height}")
-    if width * height > max_pixels:
-        raise PictureError(
-            f"{path} is {width}x{height}, {width * height / 1e6:.0f} megapixels, and at most {max_pixels / 1e6:g} are read; "
-            "raise max_pixels if the file is to be trusted"
-        )
-
-
 def _read_with_libvips(path: Path, form: Format, max_pixels: int, page: int | None) -> Picture:
     vips = libvips()
     which = {} if page is None else {"page": page}
@@ -162,6 +148,8 @@ def _with_metadata(
 
 
 def _read_with_pillow(path: Path, form: Format, max_pixels: int) -> Picture:
+    if form.name == "ppm" and (deep := read_deep_netpbm(path, max_pixels=max_pixels)) is not None:
+        return Picture(deep, format=form.name)
     module, name = _PILLOW_READERS[form.name]
     reader = getattr(importlib.import_module(module), name)
     try:
@@ -180,7 +168,7 @@ def _read_with_pillow(path: Path, form: Format, max_pixels: int) -> Picture:
 
 
 def _is_deep(image: Any) -> bool:  # noqa: ANN401 - a Pillow reader
-    """Whether a JPEG 2000 or PPM file holds more bits than the 8-bit mode that Pillow chose for it."""
+    """Whether a JPEG 2000 or text PPM file holds more bits than the 8-bit mode that Pillow chose for it."""
     if image.format == "PPM":
         arguments = image.tile[0][3]
         return isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255
@@ -361,6 +349,9 @@ def _save_with_pillow(image: VipsImage, picture: Picture, form: Format, temporar
     if picture.icc or picture.exif or picture.xmp or picture.iptc:
         logger.warning("%s: profile and metadata are left out; %s is written without them", path, form.name)
     pixels, alpha = to_arrays(image, str(path))
+    if pixels.dtype == np.uint16:  # PPM alone holds 16 bits here
+        write_deep_netpbm(pixels.astype(np.uint16, copy=False), temporary)
+        return
     options = {"dpi": picture.dpi} if picture.dpi and form.name == "bmp" else {}
     buffer = BytesIO()  # Pillow's JPEG 2000 encoder never returns when the disk is full
     picture_to_pil(Picture(pixels, alpha)).save(buffer, format=form.saver, **options)

@@ -17,6 +17,7 @@ from clearvision.degradations.kernels import (
     motion_kernel,
     sinc_kernel,
     stack_kernels,
+    trimmed,
     unsharp,
 )
 
@@ -135,3 +136,14 @@ def test_unsharp_raises_edges_and_leaves_small_noise() -> None:
     assert float(sharper[0, 0, 32, 30]) < 0.29
     faint = 0.5 + (torch.rand(1, 3, 64, 64) - 0.5) * 0.02  # 2.5 levels about the mean
     np.testing.assert_allclose(unsharp(faint), faint, atol=1e-6)
+
+
+def test_trimming_leaves_what_the_kernel_does() -> None:
+    wide, images = gaussian_kernel(21, (0.8, 0.8)), torch.rand(2, 3, 30, 20)
+    narrow = trimmed(wide)
+    assert narrow.shape == (9, 9)
+    np.testing.assert_allclose(
+        filter_images(images, narrow.expand(2, 9, 9)), filter_images(images, wide.expand(2, 21, 21)), atol=2e-6
+    )
+    assert trimmed(gaussian_kernel(7, (3.0, 3.0))).shape == (7, 7)
+    assert trimmed(gaussian_kernel(7, (0.1, 0.1))).shape == (3, 3)

@@ -11,10 +11,11 @@ from torch import Tensor
 from clearvision.degradations.draw import Operation, Plan
 from clearvision.degradations.exact import apply_exact, is_exact
 from clearvision.degradations.jpeg import compress
-from clearvision.degradations.kernels import filter_images, kernel_of, stack_kernels
+from clearvision.degradations.kernels import DIRECT_UP_TO, filter_images, kernel_of, stack_kernels, trimmed
 from clearvision.degradations.noise import add_noise, add_poisson
 from clearvision.degradations.resize import resize_images
 from clearvision.degradations.rounding import to_levels
+from clearvision.degradations.steps import LARGEST_KERNEL
 
 
 def run_plans(images: Sequence[Tensor], plans: Sequence[Plan], *, exact: bool) -> list[Tensor]:
@@ -56,7 +57,18 @@ def _alike(operation: Operation, image: Tensor) -> Hashable:
 
 
 def _filter(batch: Tensor, group: Sequence[Operation]) -> Tensor:
-    return filter_images(batch, stack_kernels([kernel_of(operation) for operation in group])).clamp(0, 1)
+    kernels = [trimmed(kernel_of(operation)) for operation in group]
+    limits = _LIMITS if batch.device.type == "cpu" else _LIMITS[-1:]  # a GPU wants few calls, a processor few products
+    results: dict[int, Tensor] = {}
+    low = 0
+    for limit in limits:
+        places = [place for place, kernel in enumerate(kernels) if low < kernel.shape[0] <= limit]
+        low = limit
+        if places:
+            some = batch if len(places) == len(batch) else batch[places]
+            done = filter_images(some, stack_kernels([kernels[place] for place in places])).clamp(0, 1)
+            results.update(zip(places, done.unbind(), strict=True))
+    return torch.stack([results[place] for place in range(len(batch))])
 
 
 def _resize(batch: Tensor, group: Sequence[Operation]) -> Tensor:
@@ -111,6 +123,7 @@ def _column(batch: Tensor, values: Sequence[float]) -> Tensor:
     return batch.new_tensor(values)[:, None, None, None]
 
 
+_LIMITS = (5, 7, 11, DIRECT_UP_TO, LARGEST_KERNEL)  # kernels up to each are filtered together
 _FILTERS = frozenset({"blur", "sinc", "motion", "defocus", "box"})
 _RUN: dict[str, Callable[[Tensor, Sequence[Operation]], Tensor]] = {
     **dict.fromkeys(_FILTERS, _filter),

@@ -43,7 +43,7 @@ METRICS: dict[str, Metric] = {
     "ssim": Metric("SSIM", "", True, 4),
     "vgg": Metric("VGG distance", "", False, 4),
     "lpips": Metric("LPIPS", "", False, 4),
-    "cycle": Metric("Cycle error", "", False, 4),
+    "cycle_psnr": Metric("Round-trip PSNR", "dB", True, 2),
 }
 _LOSSES = (
     ("loss/g_", "Losses of the generator"),
@@ -51,7 +51,8 @@ _LOSSES = (
     ("loss/", "Losses"),
 )
 _OTHERS = (
-    ("d/", "What the discriminator says"),
+    ("d/accuracy", "Share that the discriminator judges rightly"),
+    ("d/", "Logits of the discriminator"),
     ("rate", "Learning rate"),
     ("grad_norm", "Gradient norm"),
     ("steps_per_second", "Steps a second"),
@@ -82,7 +83,7 @@ def figures_of(history: History) -> list[Figure]:
         metric = metric_of(column)
         if metric is not None:
             best = history.best(column, higher_is_better=metric.higher_is_better)
-            level = ("bicubic", float(baseline[column])) if column in baseline else None
+            level = (history.against, float(baseline[column])) if column in baseline else None
             direction = "" if metric.higher_is_better else ", lower is better"
             figures.append(Figure(f"{metric.title}{direction}", (Curve(metric.name, points, 1),), Marks(marked, level, best)))
     taken = {column for column in history.series if column.startswith("val/")}

@@ -32,8 +32,10 @@ def findings(history: History) -> list[Finding]:
     level = history.facts.get("baseline", {}).get(column)
     if level is not None and not adversarial:
         gain = best[1] - float(level)
-        how = f"PSNR-Y of {best[1]:.2f} dB at step {best[0]:,}, {gain:+.2f} dB from bicubic"
-        found.append(Finding(f"Best validation: {how}." if gain > 0 else f"Not better than bicubic yet: {how}.", gain > 0))
+        how = f"PSNR-Y of {best[1]:.2f} dB at step {best[0]:,}, {gain:+.2f} dB from {history.against}"
+        found.append(
+            Finding(f"Best validation: {how}." if gain > 0 else f"Not better than {history.against} yet: {how}.", gain > 0)
+        )
     if adversarial:
         fall = best[1] - points[-1][1]
         if fall > FALL:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,11 @@ class History:
     recipe: str
 
     @property
+    def against(self) -> str:
+        """What baseline figures are of: bicubic enlargement, or at scale 1 the input as it is."""
+        return "input" if re.search(r"^scale: 1$", self.recipe, re.MULTILINE) else "bicubic"
+
+    @property
     def last_step(self) -> int:
         """The last step that the log knows."""
         return max((points[-1][0] for points in self.series.values()), default=0)
@@ -96,7 +102,7 @@ def write_facts(run_dir: Path, facts: Mapping[str, Any]) -> None:
     Args:
         run_dir: the run's folder.
         facts: plain values. Known to the report: ``network`` (in words), ``total_steps``, ``baseline`` (column of the log ->
-            bicubic's figure on the validation pictures), ``pictures`` and ``machine`` (both: what -> words or numbers).
+            figure of bicubic, at scale 1 of the input, on the validation pictures), ``pictures`` and ``machine`` (both: what -> words or numbers).
     """
     _replace(run_dir / FACTS, json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n")
 

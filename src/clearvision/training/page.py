@@ -110,7 +110,7 @@ def _cards(history: History) -> list[str]:
         best = history.best(column, higher_is_better=metric.higher_is_better)
         more = [] if best is None or best[1] == last else [f"best {metric.shown(best[1])} at step {best[0]:,}"]
         if column in baseline:
-            more.append(f"bicubic {metric.shown(baseline[column])}")
+            more.append(f"{history.against} {metric.shown(baseline[column])}")
         cards.append((metric.name, f"{metric.shown(last)} {metric.unit}".strip(), more))
     seconds, speed = history.last("seconds"), history.last("steps_per_second")
     cards.append(("Steps", f"{history.last_step:,}", []))

@@ -102,7 +102,8 @@ def write_facts(run_dir: Path, facts: Mapping[str, Any]) -> None:
     Args:
         run_dir: the run's folder.
         facts: plain values. Known to the report: ``network`` (in words), ``total_steps``, ``baseline`` (column of the log ->
-            figure of bicubic, at scale 1 of the input, on the validation pictures), ``pictures`` and ``machine`` (both: what -> words or numbers).
+            figure of bicubic, at scale 1 of the input, on the validation pictures), ``pictures`` and ``machine`` (both: what ->
+            words or numbers).
     """
     _replace(run_dir / FACTS, json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n")
 

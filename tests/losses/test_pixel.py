@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from clearvision.errors import ImageShapeError
+from clearvision.losses import LOSSES
+from clearvision.losses.pixel import frequency, total_variation
+
+SMALL = (1, 2, 5, 4)
+
+
+def pair(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(shape, dtype=torch.float64), torch.rand(shape, dtype=torch.float64)
+
+
+def test_pixel_losses_are_their_formulas() -> None:
+    sr, gt = pair(*SMALL)
+    error = (sr - gt).numpy()
+    assert float(LOSSES["l1"](sr, gt)) == pytest.approx(np.abs(error).mean())
+    assert float(LOSSES["mse"](sr, gt)) == pytest.approx((error**2).mean())
+    assert float(LOSSES["charbonnier"](sr, gt)) == pytest.approx(np.sqrt(error**2 + 1e-6).mean())
+
+
+def test_frequency_is_the_error_of_real_and_imaginary_parts() -> None:
+    sr, gt = pair(2, 3, 6, 7)
+    error = np.fft.rfft2((sr - gt).numpy()) / np.sqrt(6 * 7)
+    assert float(frequency(sr, gt)) == pytest.approx((np.abs(error.real).mean() + np.abs(error.imag).mean()) / 2)
+
+
+def test_frequency_does_not_grow_with_the_picture() -> None:
+    small, large = (frequency(torch.randn(1, 1, side, side), torch.zeros(1, 1, side, side)) for side in (32, 128))
+    assert float(small) == pytest.approx(float(large), rel=0.05)
+
+
+def test_frequency_sees_a_shift_that_amplitudes_hide() -> None:
+    gt = torch.zeros(1, 1, 8, 8)
+    gt[0, 0, 2, 2] = 1
+    assert float(frequency(gt.roll(1, -1), gt)) > 0.05
+
+
+def test_total_variation() -> None:
+    ramp = torch.arange(4.0).expand(1, 1, 3, 4)  # steps of 1 along rows, none along columns
+    assert float(total_variation(ramp)) == 1
+    assert float(total_variation(ramp.mT.contiguous())) == 1
+    assert float(total_variation(ramp + 2 * torch.arange(3.0).view(3, 1))) == 3
+    assert float(total_variation(torch.ones(1, 3, 4, 4))) == 0
+    assert float(LOSSES["tv"](ramp, torch.zeros(1, 1, 3, 4))) == 1
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_what_every_loss_must_do(kind: str) -> None:
+    """A scalar in float32, also of half precision and under autocast, in any memory format; 0 for equal pictures."""
+    loss = LOSSES[kind]
+    sr, gt = torch.rand(2, 3, 18, 20), torch.rand(2, 3, 18, 20)
+    value = loss(sr, gt)
+    assert value.shape == ()
+    assert value.dtype == torch.float32
+    if kind != "tv":
+        assert float(loss(gt, gt)) == pytest.approx(1e-3 if kind == "charbonnier" else 0, abs=1e-6)
+    torch.testing.assert_close(loss(sr.to(memory_format=torch.channels_last), gt), value)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(loss(sr, gt), value)
+        halved = loss(sr.bfloat16(), gt.bfloat16())
+    assert halved.dtype == torch.float32
+    torch.testing.assert_close(halved, loss(sr.bfloat16().double(), gt.bfloat16().double()).float(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_gradients(kind: str) -> None:
+    side = 17 if kind == "ms_ssim_l1" else 11 if kind == "ssim" else 4
+    sr, gt = pair(1, 1, side, side)
+    # fast mode checks one random direction, which is enough for hundreds of pixels
+    assert torch.autograd.gradcheck(lambda x: LOSSES[kind](x, gt), sr.requires_grad_(), fast_mode=True)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LOSSES if kind != "tv"])
+def test_shapes_that_differ(kind: str) -> None:
+    with pytest.raises(ImageShapeError, match=r"one shape, got \(1, 3, 20, 20\) and \(1, 1, 20, 20\)"):
+        LOSSES[kind](torch.rand(1, 3, 20, 20), torch.rand(1, 1, 20, 20))

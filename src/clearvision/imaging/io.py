@@ -11,7 +11,6 @@ import dataclasses
 import importlib
 import logging
 import os
-import secrets
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +24,7 @@ from clearvision.imaging.exif import append_tiff_blocks, exif_dpi, fit_exif, rea
 from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_size, check_writable, identify
 from clearvision.imaging.metadata import fit_xmp, iptc_of_photoshop, jpeg_head, replace_jpeg_head, upright_xmp
 from clearvision.imaging.netpbm import read_deep_netpbm, write_deep_netpbm
+from clearvision.imaging.temporary import temporary_beside
 from clearvision.imaging.vips import (
     FULL,
     SAMPLES,
@@ -228,7 +228,7 @@ def write_picture(
 def replacing(path: Path) -> Iterator[Path]:
     """Give a hidden name beside the path; afterwards rename the file there, or remove it if anything went wrong."""
     target = Path(os.path.realpath(path))  # a link is written through, not replaced
-    temporary = target.parent / f".clearvision-{secrets.token_hex(8)}.tmp"
+    temporary = temporary_beside(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

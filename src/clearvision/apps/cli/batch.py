@@ -65,6 +65,7 @@ class Work:
         wishes: the wished size, as keywords of :meth:`Upscaler.run`.
         verify_tiles: as in :meth:`Upscaler.run`.
         write: what was read, enlarged, to a file.
+        note: takes note of a result that has appeared under its name.
     """
 
     read: Callable[[Job], Content]
@@ -72,6 +73,7 @@ class Work:
     wishes: dict[str, Any]
     verify_tiles: bool
     write: Callable[[Content, Path], None]
+    note: Callable[[Result], None]
 
 
 def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
@@ -100,7 +102,7 @@ def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
                 meter.end(_failed(job, error))
                 continue
             _end(unwritten, meter)
-            unwritten = (result, writer.submit(work.write, upscaled, job.target))
+            unwritten = (result, writer.submit(_write, upscaled, result, work))
             if _bytes(upscaled) > OVERLAP:
                 _end(unwritten, meter)
                 unwritten = None
@@ -163,6 +165,11 @@ def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
 def _bytes(content: Content) -> int:
     pictures = content.pictures if isinstance(content, Frames) else (content,)
     return sum(picture.pixels.nbytes for picture in pictures)
+
+
+def _write(content: Content, result: Result, work: Work) -> None:
+    work.write(content, result.job.target)
+    work.note(result)
 
 
 def _end(unwritten: tuple[Result, Future[None]] | None, meter: Meter) -> None:

@@ -16,10 +16,17 @@ WRITTEN_AS = {suffix: item.name for item in FORMATS.values() if item.saver for s
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to read and the file its result becomes."""
+    """One picture to read and the file its result becomes.
+
+    Attributes:
+        source: what to read.
+        target: where the result goes.
+        root: the folder of results that the target belongs to, or None for a file of its own.
+    """
 
     source: Path
     target: Path
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def plan_jobs(
             raise UsageError(f"-o '{output}' names one file but the input is {_count(sources)}; give a folder instead")
         jobs = [Job(sources[0].path, output)]
     else:
-        jobs = _named_apart([Job(source.path, _target(source, output, label, format)) for source in sources])
+        jobs = _named_apart([_job(source, output, label, format) for source in sources])
     _check_targets(jobs)
     return Jobs(tuple(jobs), ignored)
 
@@ -116,7 +123,7 @@ def _names_a_file(output: Path, format: str | None) -> bool:
     return True
 
 
-def _target(source: _Source, output: Path | None, label: str, format: str | None) -> Path:
+def _job(source: _Source, output: Path | None, label: str, format: str | None) -> Job:
     suffix = source.path.suffix
     own = WRITTEN_AS.get(suffix.lower())
     if own == "gif" and format is None:  # its palettes would cost most of what enlarging gains
@@ -124,11 +131,12 @@ def _target(source: _Source, output: Path | None, label: str, format: str | None
     if own is None or format not in (None, own):
         suffix = WRITABLE_FORMATS[format or "png"]
     if output is not None:
-        return output / source.relative.with_suffix(suffix)
+        return Job(source.path, output / source.relative.with_suffix(suffix), output)
     if source.folder is None:
-        return source.path.with_name(f"{source.path.stem}{label}{suffix}")
-    root = source.folder.resolve()
-    return root.with_name(f"{root.name}{label}") / source.relative.with_suffix(suffix)
+        return Job(source.path, source.path.with_name(f"{source.path.stem}{label}{suffix}"))
+    folder = source.folder.resolve()
+    root = folder.with_name(f"{folder.name}{label}")
+    return Job(source.path, root / source.relative.with_suffix(suffix), root)
 
 
 def _is_animated(path: Path) -> bool:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import clearvision
 from clearvision.apps.cli import console
 from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
     from clearvision.apps.cli.batch import Work
     from clearvision.apps.cli.jobs import Job
+    from clearvision.apps.cli.manifest import Manifests
     from clearvision.inference.upscaler import Upscaler
 
 TASK = "clean"  # of the model that is taken when none is named
 NATIVE = 4  # the factor when neither a size nor a model is named
+TOLD = ("model", "source_size", "target_size", "frames", "engine", "device", "precision", "tiles", "seconds", "retries")
 SIZE, COMPUTING, FILES = "Size of the result (one of)", "Computing", "Files"
 
 
@@ -64,6 +69,19 @@ def upscale(
             rich_help_panel=COMPUTING,
         ),
     ] = None,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Average eight flipped and turned views: better, 8 times as slow.", rich_help_panel=COMPUTING),
+    ] = False,
+    vividness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0..1",
+            parser=console.number,
+            help="From faithful to vivid, for a model with twins.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
     verify_tiles: Annotated[
         bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
     ] = False,
@@ -78,7 +96,10 @@ def upscale(
         bool, typer.Option("--recursive", "-r", help="Descend into subfolders and mirror them.", rich_help_panel=FILES)
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip pictures whose result is there and newer.", rich_help_panel=FILES)
+        bool,
+        typer.Option(
+            "--resume", help="Skip what an earlier run made from the same pictures in the same way.", rich_help_panel=FILES
+        ),
     ] = False,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="Leave out EXIF, XMP and IPTC.", rich_help_panel=FILES)
@@ -91,15 +112,28 @@ def upscale(
     """Enlarge pictures. The result keeps the input's format, bit depth, colour profile and metadata; inputs are never changed."""
     from clearvision.apps.cli.batch import run_batch
     from clearvision.apps.cli.jobs import plan_jobs
+    from clearvision.apps.cli.manifest import Manifests
     from clearvision.apps.cli.report import Meter
 
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality ({quality}) must be at least 1 and at most 100")
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     planned = plan_jobs(inputs, out, label=_label(wishes, model), format=format, recursive=recursive)
-    finished = {job for job in planned.jobs if resume and _is_done(job)}
-    upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile)
-    work = _work(upscalers, verify_tiles, quality, strip_metadata, max_pixels)
+    manifests = Manifests(
+        {
+            **_told_model(model),
+            **{name: value for name, value in wishes.items() if value is not None},
+            "precision": precision,
+            "tta": tta,
+            "vividness": vividness,
+            "quality": quality,
+            "strip_metadata": strip_metadata,
+            "version": clearvision.__version__,
+        }
+    )
+    finished = _finished(planned.jobs, manifests) if resume else set()
+    upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
+    work = _work(upscalers, manifests, verify_tiles, quality, strip_metadata, max_pixels)
     interrupted = False
     with Meter(planned, finished, upscalers.pixels) as meter:
         try:
@@ -132,12 +166,23 @@ def _label(wishes: dict[str, Any], model: str | None) -> str:
     return f"_x{wishes['scale'] or native:g}"
 
 
-def _is_done(job: Job) -> bool:
-    """Whether a result is there and newer than its input; results appear whole, so being there is being complete."""
-    try:
-        return job.target.stat().st_mtime >= job.source.stat().st_mtime
-    except OSError:
-        return False
+def _told_model(model: str | None) -> dict[str, Any]:
+    """Return what a manifest says of the model asked for: a file's contents count, not its name alone."""
+    from clearvision.zoo.catalogue import find_model
+
+    if model is None:
+        return {"model": "auto"}
+    with find_model(model).open("rb") as file:
+        return {"model": model, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _finished(jobs: Sequence[Job], manifests: Manifests) -> set[Job]:
+    """Return the jobs that an earlier run finished, after clearing away what it left half-written."""
+    from clearvision.imaging.temporary import remove_abandoned
+
+    for folder in {job.target.parent for job in jobs}:
+        remove_abandoned(folder)
+    return {job for job in jobs if manifests.is_done(job)}
 
 
 class _Upscalers:
@@ -183,8 +228,15 @@ class _Upscalers:
         return self._open[model]
 
 
-def _work(upscalers: _Upscalers, verify_tiles: bool, quality: int | None, strip_metadata: bool, max_pixels: int) -> Work:
-    from clearvision.apps.cli.batch import Content, Work
+def _work(
+    upscalers: _Upscalers,
+    manifests: Manifests,
+    verify_tiles: bool,
+    quality: int | None,
+    strip_metadata: bool,
+    max_pixels: int,
+) -> Work:
+    from clearvision.apps.cli.batch import Content, Result, Work
     from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, write_frames
     from clearvision.imaging.io import read_picture, write_picture
 
@@ -197,4 +249,7 @@ def _work(upscalers: _Upscalers, verify_tiles: bool, quality: int | None, strip_
         save = write_frames if isinstance(content, Frames) else write_picture
         save(content, path, quality=quality, strip_metadata=strip_metadata)  # type: ignore[arg-type]
 
-    return Work(read, upscalers.choose, upscalers.wishes, verify_tiles, write)
+    def note(result: Result) -> None:
+        manifests.add(result.job, {name: value for name, value in result.as_plain().items() if name in TOLD})
+
+    return Work(read, upscalers.choose, upscalers.wishes, verify_tiles, write, note)

@@ -10,7 +10,22 @@ import pytest
 import torch
 from torch import nn
 
-from clearvision.archs import ARCHS, SPAN, RRDBNet, SRVGGNetCompact
+from clearvision.archs import (
+    ARCHS,
+    EDSR,
+    RCAN,
+    RDN,
+    RRDN,
+    SPAN,
+    ClearVisionNet,
+    CycleGANResnet,
+    MSRResNet,
+    RRDBNet,
+    Sharpener,
+    SRGANBicubic,
+    SRResNet,
+    SRVGGNetCompact,
+)
 from clearvision.archs.facts import ArchFacts
 from clearvision.archs.receptive import measured_receptive_radius
 from clearvision.types import ModelInfo
@@ -37,10 +52,51 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
     "rrdbnet x4": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1}),
     "rrdbnet x2": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 2}),
     "rrdbnet x1": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 1}),
+    "edsr x4": (EDSR, {"num_feat": 8, "num_block": 2}),
+    "edsr x3, grey, scaled": (
+        EDSR,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 8, "num_block": 1, "upscale": 3, "res_scale": 0.1, "img_range": 1.0},
+    ),
+    "edsr x1": (EDSR, {"num_feat": 8, "num_block": 1, "upscale": 1}),
+    "srresnet x4": (SRResNet, {"num_feat": 8, "num_block": 1}),
+    "srresnet x3, grey": (SRResNet, {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 8, "num_block": 2, "upscale": 3}),
+    "msrresnet x4": (MSRResNet, {"num_feat": 8, "num_block": 2}),
+    "msrresnet x2, grey to colour": (MSRResNet, {"num_in_ch": 1, "num_feat": 8, "num_block": 1, "upscale": 2}),
+    "rdn x4": (RDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 2, "num_layer": 2}),
+    "rdn x3": (RDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "num_layer": 3, "upscale": 3}),
+    "rrdn x4": (RRDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "num_dense": 2, "num_layer": 2}),
+    "rrdn x1, grey": (
+        RRDN,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 8, "num_grow_ch": 4, "num_block": 1, "num_dense": 1, "upscale": 1},
+    ),
+    "rcan x4": (RCAN, {"num_feat": 8, "num_group": 2, "num_block": 1, "squeeze_factor": 2}),
+    "rcan x1, grey": (
+        RCAN,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 8, "num_group": 1, "num_block": 2, "squeeze_factor": 2, "upscale": 1},
+    ),
+    "clearvision x4": (ClearVisionNet, {"num_feat": 24, "num_grow_ch": 8, "num_block": 1}),
+    "clearvision x1": (ClearVisionNet, {"num_feat": 24, "num_grow_ch": 8, "num_block": 1, "scale": 1}),
+    "clearvision x2, as first": (
+        ClearVisionNet,
+        {"num_feat": 24, "num_grow_ch": 8, "num_block": 1, "scale": 2, "dense_act": "none", "output": "tanh"},
+    ),
+    "srgan_bicubic x2": (SRGANBicubic, {"num_feat": 8, "num_block": 1}),
+    "srgan_bicubic x4, sharpened": (SRGANBicubic, {"num_feat": 8, "num_block": 1, "scale": 4, "sharpener": True}),
+    "srgan_bicubic x3, grey, wide": (
+        SRGANBicubic,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 8, "num_block": 1, "scale": 3, "narrow": False},
+    ),
+    "srgan_bicubic x2, sigmoid": (SRGANBicubic, {"num_feat": 8, "num_block": 1, "sharpener": True, "form": "sigmoid"}),
+    "cyclegan_resnet": (CycleGANResnet, {"num_feat": 4, "num_block": 2}),
+    "cyclegan_resnet, resized, grey": (
+        CycleGANResnet,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 4, "num_block": 1, "upsampling": "resize"},
+    ),
+    "sharpener": (Sharpener, {"num_feat": 8, "dropout": 0.1}),
 }
 
 # Outputs that saturate (sigmoid, tanh) hide a far bright pixel from plain arithmetic; the trace by NaN still sees it.
-SATURATING: set[str] = set()
+SATURATING = {"srgan_bicubic x2, sigmoid"}
 
 # Networks whose graph cannot be exported with free height and width; each says so in its file.
 FIXED_SIZE_EXPORT: set[str] = set()

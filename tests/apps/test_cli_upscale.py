@@ -313,3 +313,17 @@ def test_an_animation_is_enlarged_frame_by_frame(tmp_path: Path) -> None:
     found = read_frames(tmp_path / "wave_x4.webp")
     assert (found.delays, found.loop) == ((40, 60, 80), 2)
     assert [round(float(frame.pixels.mean())) for frame in found.pictures] == pytest.approx([10, 120, 240], abs=2)
+
+
+def test_the_result_states_its_origin_and_the_wished_resolution(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]
+) -> None:
+    source = photo_writer(tmp_path / "photo.png")
+    assert run("upscale", source, "-o", tmp_path / "a.png", "--dpi", "300").code == 0
+    stated = read_picture(tmp_path / "a.png")
+    assert stated.dpi == (300, 300)
+    assert b'clearvision:Scale="4"' in (stated.xmp or b"")
+    assert run("upscale", source, "-o", tmp_path / "b.png", "--no-provenance").code == 0
+    assert read_picture(tmp_path / "b.png").xmp is None
+    refused = run("upscale", source, "-o", tmp_path / "c.png", "--dpi", "0")
+    assert (refused.code, "dpi (0) must be at least 1 and at most 65535" in refused.err) == (2, True)

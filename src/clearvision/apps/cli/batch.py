@@ -13,7 +13,6 @@ from clearvision.imaging.frames import Frames
 from clearvision.types import Picture
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from clearvision.apps.cli.report import Meter
     from clearvision.inference.upscaler import Upscaler, UpscaleReport
@@ -64,7 +63,7 @@ class Work:
         choose: a picture's (height, width) to the upscaler for it.
         wishes: the wished size, as keywords of :meth:`Upscaler.run`.
         verify_tiles: as in :meth:`Upscaler.run`.
-        write: what was read, enlarged, to a file.
+        write: what was read, enlarged, to its job's target.
         note: takes note of a result that has appeared under its name.
     """
 
@@ -72,7 +71,7 @@ class Work:
     choose: Callable[[int, int], Upscaler]
     wishes: dict[str, Any]
     verify_tiles: bool
-    write: Callable[[Content, Path], None]
+    write: Callable[[Content, Result], None]
     note: Callable[[Result], None]
 
 
@@ -168,7 +167,7 @@ def _bytes(content: Content) -> int:
 
 
 def _write(content: Content, result: Result, work: Work) -> None:
-    work.write(content, result.job.target)
+    work.write(content, result)
     work.note(result)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,11 @@ from clearvision.apps.cli import console
 from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
-    from clearvision.apps.cli.batch import Work
+    from clearvision.apps.cli.batch import Result, Work
     from clearvision.apps.cli.jobs import Job
     from clearvision.apps.cli.manifest import Manifests
     from clearvision.inference.upscaler import Upscaler
+    from clearvision.types import Picture
 
 TASK = "clean"  # of the model that is taken when none is named
 NATIVE = 4  # the factor when neither a size nor a model is named
@@ -101,8 +103,17 @@ def upscale(
             "--resume", help="Skip what an earlier run made from the same pictures in the same way.", rich_help_panel=FILES
         ),
     ] = False,
+    dpi: Annotated[
+        float | None,
+        typer.Option(
+            metavar="D", parser=console.number, help="Pixels per inch to state. Default: the input's.", rich_help_panel=FILES
+        ),
+    ] = None,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="Leave out EXIF, XMP and IPTC.", rich_help_panel=FILES)
+    ] = False,
+    no_provenance: Annotated[
+        bool, typer.Option("--no-provenance", help="Do not note model and scale in the XMP.", rich_help_panel=FILES)
     ] = False,
     max_pixels: Annotated[
         int, typer.Option(metavar="N", parser=console.whole_number, help="Refuse inputs with more pixels.", rich_help_panel=FILES)
@@ -117,6 +128,9 @@ def upscale(
 
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality ({quality}) must be at least 1 and at most 100")
+    if dpi is not None and not 1 <= dpi <= 65_535:
+        raise UsageError(f"dpi ({dpi:g}) must be at least 1 and at most 65535")
+    files = FileOptions(quality, dpi, strip_metadata, not no_provenance, max_pixels)
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     planned = plan_jobs(inputs, out, label=_label(wishes, model), format=format, recursive=recursive)
     manifests = Manifests(
@@ -127,13 +141,15 @@ def upscale(
             "tta": tta,
             "vividness": vividness,
             "quality": quality,
+            "dpi": dpi,
             "strip_metadata": strip_metadata,
+            "provenance": not no_provenance,
             "version": clearvision.__version__,
         }
     )
     finished = _finished(planned.jobs, manifests) if resume else set()
     upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
-    work = _work(upscalers, manifests, verify_tiles, quality, strip_metadata, max_pixels)
+    work = _work(upscalers, manifests, files, verify_tiles)
     interrupted = False
     with Meter(planned, finished, upscalers.pixels) as meter:
         try:
@@ -228,26 +244,53 @@ class _Upscalers:
         return self._open[model]
 
 
-def _work(
-    upscalers: _Upscalers,
-    manifests: Manifests,
-    verify_tiles: bool,
-    quality: int | None,
-    strip_metadata: bool,
-    max_pixels: int,
-) -> Work:
-    from clearvision.apps.cli.batch import Content, Result, Work
+@dataclass(frozen=True)
+class FileOptions:
+    """How files are read and written.
+
+    Attributes:
+        quality: of JPEG, WebP and AVIF, or None for the usual one.
+        dpi: resolution to state, or None for the input's.
+        strip_metadata: leave EXIF, XMP and IPTC out.
+        provenance: note model and scale in the XMP.
+        max_pixels: most pixels of an input.
+    """
+
+    quality: int | None
+    dpi: float | None
+    strip_metadata: bool
+    provenance: bool
+    max_pixels: int
+
+    def stated(self, picture: Picture, result: Result) -> Picture:
+        """Return a result with the resolution asked for and the note of where it comes from."""
+        from clearvision.imaging.provenance import note_provenance
+
+        dpi = picture.dpi if self.dpi is None else (self.dpi, self.dpi)
+        if not self.provenance or result.model is None or result.source_size is None or result.target_size is None:
+            return replace(picture, dpi=dpi)
+        scale = result.target_size[0] / result.source_size[0]
+        xmp = note_provenance(picture.xmp, model=result.model, scale=scale, version=clearvision.__version__)
+        return replace(picture, dpi=dpi, xmp=xmp)
+
+
+def _work(upscalers: _Upscalers, manifests: Manifests, files: FileOptions, verify_tiles: bool) -> Work:
+    from clearvision.apps.cli.batch import Content, Work
     from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, write_frames
     from clearvision.imaging.io import read_picture, write_picture
 
     def read(job: Job) -> Content:
         if holds_frames(job.source, job.target) and count_frames(job.source) > 1:
-            return read_frames(job.source, max_pixels=max_pixels)
-        return read_picture(job.source, max_pixels=max_pixels)
+            return read_frames(job.source, max_pixels=files.max_pixels)
+        return read_picture(job.source, max_pixels=files.max_pixels)
 
-    def write(content: Content, path: Path) -> None:
-        save = write_frames if isinstance(content, Frames) else write_picture
-        save(content, path, quality=quality, strip_metadata=strip_metadata)  # type: ignore[arg-type]
+    def write(content: Content, result: Result) -> None:
+        target = result.job.target
+        if isinstance(content, Frames):
+            stated = tuple(files.stated(picture, result) for picture in content.pictures)
+            write_frames(replace(content, pictures=stated), target, quality=files.quality, strip_metadata=files.strip_metadata)
+        else:
+            write_picture(files.stated(content, result), target, quality=files.quality, strip_metadata=files.strip_metadata)
 
     def note(result: Result) -> None:
         manifests.add(result.job, {name: value for name, value in result.as_plain().items() if name in TOLD})

@@ -144,7 +144,9 @@ def test_json_holds_everything_and_stdout_nothing_else(run: Callable, photo: Pat
     assert bad["error"] == f"{tmp_path / 'missing.png'} does not exist"
 
 
-def test_resume_skips_what_was_made_from_the_same_in_the_same_way(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+def test_resume_skips_what_was_made_from_the_same_in_the_same_way(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]
+) -> None:
     for name in ("a.png", "b.png", "c.png"):
         photo_writer(tmp_path / "in" / name)
     words = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--resume", "--json")

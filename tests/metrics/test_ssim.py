@@ -60,10 +60,10 @@ def test_the_plain_formula_gives_the_same(pictures: Pictures) -> None:
     assert ssim(sr, gt, window="uniform7") == pytest.approx(plain_ssim(sr, gt, uniform, sample=True), abs=1e-10)
 
 
-def test_a_picture_scored_in_bands_scores_the_same(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_scored_in_tiles_scores_the_same(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
     gt, sr = pictures(41, 57)
     whole = ssim(sr, gt)
-    monkeypatch.setattr("clearvision.metrics.ssim._BAND_VALUES", 57 * 4)
+    monkeypatch.setattr("clearvision.metrics.ssim._TILE", (7, 13))
     assert ssim(sr, gt) == pytest.approx(whole, abs=1e-12)
 
 

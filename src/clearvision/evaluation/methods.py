@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ Pixels = NDArray[np.uint8]
 
 INTERPOLATIONS = ("bicubic", "lanczos", "nearest")
 BASELINE = "bicubic"
+VIEWS = 8  # of the self-ensemble
 
 
 class Method(Protocol):
@@ -68,9 +70,12 @@ class Interpolation:
     def enlarge(self, lq: Pixels, scale: int) -> tuple[Pixels, float, str]:
         """Return lq (h, w, C) enlarged; at scale 1 as it is."""
         start = time.perf_counter()
-        sharp = resize_scale(lq.astype(np.float32), scale, kernel=self.label) if scale > 1 else lq  # type: ignore[arg-type]
-        sr = np.clip(np.floor(sharp + np.float32(0.5)), 0, 255).astype(np.uint8) if scale > 1 else lq
-        return sr, time.perf_counter() - start, "numpy"
+        if scale == 1:
+            return lq, time.perf_counter() - start, "numpy"
+        sharp = resize_scale(lq.astype(np.float32), scale, kernel=self.label)  # type: ignore[arg-type]
+        sharp += np.float32(0.5)
+        np.clip(sharp, 0, 255, out=sharp)  # the conversion then cuts off: together, rounding half up
+        return sharp.astype(np.uint8), time.perf_counter() - start, "numpy"
 
 
 class Network:
@@ -83,20 +88,29 @@ class Network:
         precision: likewise.
         engine: likewise.
         tile: likewise.
+        tta: likewise.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, label: str, *, device: str, precision: str, engine: str | None, tile: int | None
+        self,
+        checkpoint: Checkpoint,
+        label: str,
+        *,
+        device: str,
+        precision: str,
+        engine: str | None,
+        tile: int | None,
+        tta: bool = False,
     ) -> None:
         self.label = label
         self.scale: int | None = checkpoint.info.scale
-        self.cost: ModelCost | None = model_cost(checkpoint)
+        self.cost: ModelCost | None = _cost(checkpoint, VIEWS if tta else 1)
         self.info: ModelInfo | None = checkpoint.info
         self.sha256: str | None = checkpoint.sha256
-        self.identity = f"network:{checkpoint.sha256}:{engine}:{device}:{precision}:{tile}:1"
+        self.identity = f"network:{checkpoint.sha256}:{engine}:{device}:{precision}:{tile}:{VIEWS if tta else 1}"
         self.retries: list[str] = []
         self._checkpoint = checkpoint
-        self._options = {"device": device, "precision": precision, "engine": engine, "tile": tile}
+        self._options = {"device": device, "precision": precision, "engine": engine, "tile": tile, "tta": tta}
         self._upscaler: Upscaler | None = None
 
     def enlarge(self, lq: Pixels, scale: int) -> tuple[Pixels, float, str]:
@@ -114,6 +128,11 @@ class Network:
         return result.pixels, report.seconds, f"{report.engine} {report.device} {report.precision}"  # type: ignore[return-value]
 
 
+def _cost(checkpoint: Checkpoint, views: int) -> ModelCost:
+    once = model_cost(checkpoint)
+    return replace(once, macs_per_pixel=None if once.macs_per_pixel is None else views * once.macs_per_pixel)
+
+
 def open_methods(
     names: Sequence[str],
     *,
@@ -121,15 +140,17 @@ def open_methods(
     precision: str = "auto",
     engine: str | None = None,
     tile: int | None = None,
+    tta: bool = False,
 ) -> list[Method]:
     """Return the methods of names, the bicubic baseline always first.
 
     Args:
-        names: bundled models, paths of ``.safetensors`` files, or :data:`INTERPOLATIONS`; doubles count once.
+        names: bundled models, paths of model files, or :data:`INTERPOLATIONS`; doubles count once.
         device: of the networks.
         precision: of the networks.
         engine: of the networks, None for the one that suits the device.
         tile: of the networks, None for their own choice.
+        tta: average eight views in the networks; their labels then say so.
 
     Raises:
         ModelError: if a model is unknown or damaged.
@@ -145,10 +166,12 @@ def open_methods(
             checkpoint = read_checkpoint(find_model(name))
         except ModelError as error:
             raise ModelError(f"{error}; or one of {', '.join(INTERPOLATIONS)}") from error
-        label = name if name in bundled_models() else Path(name).stem
+        ending = " tta" if tta else ""
+        label = (name if name in bundled_models() else Path(name).stem) + ending
         if label in (method.label for method in methods):
-            label = name
-        methods.append(Network(checkpoint, label, device=device, precision=precision, engine=engine, tile=tile))
+            label = name + ending
+        options = {"device": device, "precision": precision, "engine": engine, "tile": tile, "tta": tta}
+        methods.append(Network(checkpoint, label, **options))  # type: ignore[arg-type]
     scales = {method.label: method.scale for method in methods if method.scale is not None}
     if len(set(scales.values())) > 1:
         told = ", ".join(f"{label} x{scale}" for label, scale in scales.items())

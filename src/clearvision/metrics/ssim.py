@@ -28,7 +28,7 @@ Window = Literal["gaussian", "uniform7"]
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2, finest scale first
 
 _TAPS = {"gaussian": gaussian_taps(11, 1.5), "uniform7": np.full(7, 1 / 7)}
-_BAND_VALUES = 1 << 20  # values of one plane filtered at once, so that memory does not grow with the picture
+_TILE = (128, 512)  # windows scored at once, rows and columns: what they need stays in the cache
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any], *, window: Window = "gaussian", data_range: float = 255.0) -> float:
@@ -114,8 +114,8 @@ def _check_shapes(name: str, a: NDArray[Any], b: NDArray[Any], smallest: int) ->
 
 
 def _planes(image: NDArray[Any]) -> Plane:
-    """Return (C, H, W) float64."""
-    return image.reshape(*image.shape[:2], -1).transpose(2, 0, 1).astype(np.float64, order="C")
+    """Return (C, H, W) float64; a plane that is so already is not copied."""
+    return np.ascontiguousarray(image.reshape(*image.shape[:2], -1).transpose(2, 0, 1), dtype=np.float64)
 
 
 def _halved(planes: Plane) -> Plane:
@@ -125,24 +125,40 @@ def _halved(planes: Plane) -> Plane:
 
 
 def _mean_similarity(first: Plane, second: Plane, window: Window, data_range: float) -> tuple[Plane, Plane]:
-    """Return per channel the means of SSIM and of its contrast-structure factor, in bands of rows."""
+    """Return per channel the means of SSIM and of its contrast-structure factor, in tiles."""
     overlap = len(_TAPS[window]) - 1
     channels, height, width = first.shape
-    rows = max(1, _BAND_VALUES // width)
+    rows, columns = height - overlap, width - overlap
     sums = np.zeros((2, channels))
-    for top in range(0, height - overlap, rows):
-        band = slice(top, top + rows + overlap)
-        for channel in range(channels):
-            sums[:, channel] += _similarity_sums(first[channel, band], second[channel, band], window, data_range)
-    similarity, contrast = sums / ((height - overlap) * (width - overlap))
+    for top in range(0, rows, _TILE[0]):
+        for left in range(0, columns, _TILE[1]):
+            tile = (slice(top, top + _TILE[0] + overlap), slice(left, left + _TILE[1] + overlap))
+            for channel in range(channels):
+                sums[:, channel] += _similarity_sums(first[channel][tile], second[channel][tile], window, data_range)
+    similarity, contrast = sums / (rows * columns)
     return similarity, contrast
 
 
 def _similarity_sums(x: Plane, y: Plane, window: Window, data_range: float) -> tuple[float, float]:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    mean_x, mean_y, mean_squares, mean_product = filter_valid(np.stack((x, y, x * x + y * y, x * y)), _TAPS[window])
-    squares, product = mean_x**2 + mean_y**2, mean_x * mean_y
+    mean_x, mean_y, variances, covariance = filter_valid(_moments(x, y), _TAPS[window])
+    means = mean_x * mean_y
+    covariance -= means
+    mean_x *= mean_x  # in place, as far as it stays readable: large arrays cost most by being made
+    mean_y *= mean_y
+    squares = np.add(mean_x, mean_y, out=mean_x)
+    variances -= squares
     unbiased = 49 / 48 if window == "uniform7" else 1.0
-    contrast = (2 * unbiased * (mean_product - product) + c2) / (unbiased * (mean_squares - squares) + c2)
-    similarity = contrast * (2 * product + c1) / (squares + c1)
+    contrast = (2 * unbiased * covariance + c2) / (unbiased * variances + c2)
+    similarity = contrast * (2 * means + c1) / (squares + c1)
     return float(similarity.sum()), float(contrast.sum())
+
+
+def _moments(x: Plane, y: Plane) -> Plane:
+    """Return x, y, x^2 + y^2 and xy, (4, H, W)."""
+    planes = np.empty((4, *x.shape))
+    planes[0], planes[1] = x, y
+    np.multiply(x, x, out=planes[2])
+    planes[2] += y * y
+    np.multiply(x, y, out=planes[3])
+    return planes

@@ -61,6 +61,7 @@ def evaluate(
         Literal["auto", "openvino", "torch"], typer.Option(help="What runs the networks; auto chooses by device.")
     ] = "auto",
     tile: Annotated[int | None, typer.Option(metavar="N", help="Longest side of a tile.", show_default="by memory")] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="Average eight flipped and turned views in every network.")] = False,
     weights: Annotated[
         list[str] | None, typer.Option(metavar="NETWORK=FILE", help="A learned metric's network, such as alexnet=alexnet.pth.")
     ] = None,
@@ -76,6 +77,7 @@ def evaluate(
     from clearvision.evaluation.evaluate import evaluate as run
     from clearvision.evaluation.learned import open_features, open_learned
     from clearvision.evaluation.loading import PictureReader
+    from clearvision.evaluation.memory import keep_freed_memory
     from clearvision.evaluation.methods import open_methods
     from clearvision.evaluation.protocols import find_protocol
     from clearvision.evaluation.report import open_journal, write_report
@@ -83,10 +85,12 @@ def evaluate(
     from clearvision.evaluation.store import DEFAULT_ROOM, Store
     from clearvision.evaluation.tables import compare
 
+    keep_freed_memory()
     chosen = find_protocol(protocol)
     wanted = [name.strip() for name in (metrics or ("niqe,lr_consistency" if real else "psnr,ssim")).split(",") if name.strip()]
     files = {name: Path(file) for name, _, file in map(_pair, weights or [])}
-    methods = open_methods(model, device=device, precision=precision, engine=None if engine == "auto" else engine, tile=tile)
+    chosen_engine = None if engine == "auto" else engine
+    methods = open_methods(model, device=device, precision=precision, engine=chosen_engine, tile=tile, tta=tta)
     native = next((method.scale for method in methods if method.scale is not None), None)
     picture_set = open_set(
         data, scale=scale if scale is not None else native, lq_folder=lq, degrade=degrade, seed=seed, real=real
@@ -112,6 +116,7 @@ def evaluate(
         command = ["clearvision", "evaluate", *(word for name in model for word in ("--model", name)), "--data", str(data)]
         command += ["--scale", str(picture_set.scale), "--protocol", protocol, "--metrics", ",".join(wanted)]
         command += ["--degrade", degrade, "--seed", str(seed)] if degrade else []
+        command += ["--tta"] if tta else []
         page = write_report(out, evaluation, comparisons, methods, reader, gallery, command=shlex.join(command))
     _show(evaluation, comparisons, page, as_json=as_json)
     return console.FAILED if evaluation.faults else console.DONE

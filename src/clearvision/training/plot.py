@@ -35,7 +35,7 @@ def write_plot(figures: Sequence[Figure], path: Path, *, title: str) -> None:
         _chart(draw, (index % columns) * WIDTH, head + (index // columns) * HEIGHT, figure, frame)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        image.resize(size, Image.Resampling.BOX).save(partial, "PNG", optimize=True)
+        image.resize(size, Image.Resampling.BOX).save(partial, "PNG")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

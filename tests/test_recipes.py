@@ -1,0 +1,117 @@
+"""Every shipped recipe: whole, honest at its head, and run for two steps on pictures made here, each stage, GANs and all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from clearvision.archs import ARCHS, DISCRIMINATORS
+from clearvision.archs import vgg as vgg_module
+from clearvision.recipe import Recipe, check_discriminator, check_network, load_recipe, stage_recipes
+from clearvision.training.run import train
+from clearvision.zoo.build import build_network
+from clearvision.zoo.checkpoint import read_checkpoint
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+SIDE = 40  # of the pictures, in pixels of ground truth
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:  # noqa: ANN401
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # nets this small only wait for each other
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in all the layouts that recipes ask for."""
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        small = Image.fromarray(rng.integers(0, 255, (10, 10, 3), dtype=np.uint8))
+        picture = small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        for folder in ("hr", "pairs/train/high_res", "pairs/val/high_res", "unpaired/trainA", "unpaired/trainB"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            picture.save(root / folder / f"{index}.png")
+        for folder in ("pairs/train/low_res", "pairs/val/low_res"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            picture.resize((SIDE // 2, SIDE // 2), Image.Resampling.BICUBIC).save(root / folder / f"{index}.png")
+    return root
+
+
+@pytest.fixture
+def vgg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a VGG19 of a few channels with random weights."""
+    monkeypatch.setattr(vgg_module, "_CHANNELS", (4, 4, 4, 4, 4))
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for name, index in vgg_module.vgg_index("vgg19").items():
+        if name.startswith("conv"):
+            width_in = 3 if name == "conv1_1" else 4
+            weights[f"features.{index}.weight"] = torch.randn(4, width_in, 3, 3, generator=generator) * 0.3
+            weights[f"features.{index}.bias"] = torch.zeros(4)
+    path = tmp_path / "vgg19.safetensors"
+    save_file(weights, path)
+    return path
+
+
+def words_of(recipe: Recipe, vgg: Path) -> list[str]:
+    """Return overrides that shrink a tiny recipe to two steps a stage on the pictures made here."""
+    side = 32 if recipe.stages or recipe.objective.kind != "fidelity" else 16  # VGG19 and discriminators halve four times
+    size, seen = side - side % recipe.scale, 32 - 32 % recipe.scale
+    return [
+        "train.total_steps=2",
+        f"train.phases=[{{gt_size: {size}, batch_size: 2}}]",
+        "train.log_every=1",
+        "train.validate_every=2",
+        "train.save_every=2",
+        "train.precision=f32",
+        "data.val_count=1",
+        f"data.val_size={seen}",
+        *(["data.short_side=36"] if recipe.data.short_side else []),
+        *([f"vgg={vgg}"] if "perceptual" in str(recipe.model_dump()) else []),
+    ]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_whole_and_honest(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    head = text.partition("\nname:")[0]
+    assert len(text.splitlines()) <= 60
+    assert all(len(line) <= 150 for line in text.splitlines())
+    assert f"clearvision train recipes/{path.name} " in head
+    assert "# Hardware:" in head
+    assert "# Expected:" in head or "# Result:" in head
+    assert yaml.safe_load(text)["name"] == path.stem.replace("_", "-") or path.stem.startswith("span")
+    for _, stage in stage_recipes(load_recipe(path)):
+        check_network(stage, ARCHS)
+        scale = stage.network.get("upscale", stage.network.get("scale", 1))
+        assert scale == stage.scale
+        if stage.objective.kind != "fidelity":
+            check_discriminator(stage.objective.discriminator, DISCRIMINATORS)
+            assert ("docs/losses.md" in head) == stage.needs_vgg
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_trains(path: Path, pictures: Path, vgg: Path, tmp_path: Path) -> None:
+    tiny = "tiny" in yaml.safe_load(path.read_text(encoding="utf-8"))
+    words = words_of(load_recipe(path), vgg)
+    recipe = load_recipe(path, words, tiny=tiny)
+    data = pictures / {"hr": "hr", "pairs": "pairs", "unpaired": "unpaired"}[recipe.data.layout]
+    outcome = train(recipe, data=data, out=tmp_path / "run", device="cpu")
+    assert outcome.finished
+    assert outcome.step == 2
+    checkpoint = read_checkpoint(outcome.best)
+    sr = build_network(checkpoint)(torch.rand(1, 3, 16, 16))
+    assert sr.shape[-2:] == (16 * recipe.scale, 16 * recipe.scale)
+    assert torch.isfinite(sr).all()
+    assert (tmp_path / "run" / "report.html").is_file()

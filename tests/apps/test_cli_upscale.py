@@ -329,3 +329,18 @@ def test_the_result_states_its_origin_and_the_wished_resolution(
     assert read_picture(tmp_path / "b.png").xmp is None
     refused = run("upscale", source, "-o", tmp_path / "c.png", "--dpi", "0")
     assert (refused.code, "dpi (0) must be at least 1 and at most 65535" in refused.err) == (2, True)
+
+
+def test_a_dry_run_tells_and_does_nothing(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    photo_writer(tmp_path / "in/a.png", 20, 30)
+    (tmp_path / "in/b.png").write_bytes(b"no picture")
+    ran = run("upscale", tmp_path / "in", "-o", tmp_path / "out", "--dry-run", "--json")
+    good, bad = ran.json["pictures"]
+    assert ran.code == 1
+    assert (good["source_size"], good["target_size"], good["exact_tiles"]) == ([30, 20], [120, 80], True)
+    assert good["memory_bytes"] > 120 * 80 * 3
+    assert good["seconds"] > 0
+    assert "is not a picture" in bad["error"]
+    told = run("upscale", tmp_path / "in", "-o", tmp_path / "out", "--dry-run")
+    assert "1 of 2 pictures, 0.0 megapixels" in told.out
+    assert not (tmp_path / "out").exists()

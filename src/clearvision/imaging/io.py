@@ -48,6 +48,7 @@ __all__ = [
     "picture_to_array",
     "picture_to_pil",
     "read_picture",
+    "read_size",
     "write_picture",
 ]
 
@@ -89,6 +90,29 @@ def read_picture(path: str | Path, *, max_pixels: int = 500_000_000, page: int |
     if page is not None and form.name != "tiff":
         raise UsageError(f"{path} is a {form.name} file; pages are read from TIFF files only")
     return _read_with_libvips(path, form, max_pixels, page) if form.loader else _read_with_pillow(path, form, max_pixels)
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """Return (height, width) of a picture file, upright, by its header alone.
+
+    Raises:
+        PictureError: if the file is missing, not a picture, or its header damaged.
+    """
+    path = Path(path)
+    form = identify(path)
+    if not form.loader:
+        module, name = _PILLOW_READERS[form.name]
+        try:
+            with path.open("rb") as file, getattr(importlib.import_module(module), name)(file) as image:
+                return image.height, image.width
+        except Exception as error:  # what Pillow's readers raise on damaged files is not a closed set
+            raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {error}") from error
+    try:
+        image = call(form.loader, os.fsencode(path), access="sequential")
+    except libvips().Error as error:
+        raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
+    sideways = "orientation" in image.get_fields() and image.get("orientation") > 4
+    return (image.width, image.height) if sideways else (image.height, image.width)
 
 
 def _read_with_libvips(path: Path, form: Format, max_pixels: int, page: int | None) -> Picture:

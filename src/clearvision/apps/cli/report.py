@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clearvision.apps.cli import console
 from clearvision.apps.cli.batch import Result
 from clearvision.apps.cli.jobs import Job, Jobs
+from clearvision.errors import ClearVisionError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -122,14 +122,11 @@ class Meter:
 
 def _expect(job: Job, pixels: Callable[[int, int], int]) -> int:
     """Return the pixels that a file's result will have by the file's header, 0 where that cannot be told yet."""
-    from PIL import Image
+    from clearvision.imaging.io import read_size
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nothing is decoded here, however large
-            with Image.open(job.source) as image:
-                return pixels(image.height, image.width)
-    except Exception:  # whatever is wrong with the file is told when it is read
+        return pixels(*read_size(job.source))
+    except ClearVisionError:  # whatever is wrong with the file is told when it is read
         return 0
 
 

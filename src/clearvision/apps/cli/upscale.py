@@ -103,6 +103,9 @@ def upscale(
             "--resume", help="Skip what an earlier run made from the same pictures in the same way.", rich_help_panel=FILES
         ),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell sizes, memory and time, and do nothing.", rich_help_panel=FILES)
+    ] = False,
     dpi: Annotated[
         float | None,
         typer.Option(
@@ -147,8 +150,10 @@ def upscale(
             "version": clearvision.__version__,
         }
     )
-    finished = _finished(planned.jobs, manifests) if resume else set()
+    finished = _finished(planned.jobs, manifests, clear=not dry_run) if resume else set()
     upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
+    if dry_run:
+        return _tell_plan([job for job in planned.jobs if job not in finished], upscalers, len(finished), as_json)
     work = _work(upscalers, manifests, files, verify_tiles)
     interrupted = False
     with Meter(planned, finished, upscalers.pixels) as meter:
@@ -192,12 +197,24 @@ def _told_model(model: str | None) -> dict[str, Any]:
         return {"model": model, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _finished(jobs: Sequence[Job], manifests: Manifests) -> set[Job]:
-    """Return the jobs that an earlier run finished, after clearing away what it left half-written."""
+def _tell_plan(jobs: Sequence[Job], upscalers: _Upscalers, skipped: int, as_json: bool) -> int:
+    from clearvision.apps.cli.dryrun import plan_work, tell_plan
+
+    planned = plan_work(jobs, upscalers.choose, upscalers.wishes)
+    if as_json:
+        console.say_json({"pictures": planned, "skipped": skipped})
+    else:
+        tell_plan(planned, skipped)
+    return console.FAILED if any("error" in fact for fact in planned) else console.DONE
+
+
+def _finished(jobs: Sequence[Job], manifests: Manifests, *, clear: bool) -> set[Job]:
+    """Return the jobs that an earlier run finished, after clearing away, if wished, what it left half-written."""
     from clearvision.imaging.temporary import remove_abandoned
 
-    for folder in {job.target.parent for job in jobs}:
-        remove_abandoned(folder)
+    if clear:
+        for folder in {job.target.parent for job in jobs}:
+            remove_abandoned(folder)
     return {job for job in jobs if manifests.is_done(job)}
 
 

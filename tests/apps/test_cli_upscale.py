@@ -344,3 +344,26 @@ def test_a_dry_run_tells_and_does_nothing(run: Callable, tmp_path: Path, photo_w
     told = run("upscale", tmp_path / "in", "-o", tmp_path / "out", "--dry-run")
     assert "1 of 2 pictures, 0.0 megapixels" in told.out
     assert not (tmp_path / "out").exists()
+
+
+def test_pictures_go_through_pipes(tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    source = photo_writer(tmp_path / "photo.png", 20, 30)
+    command = [sys.executable, "-m", "clearvision.apps.cli", "upscale", "-", "-o", "-", "--scale", "2"]
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    piped = subprocess.run(command, input=source.read_bytes(), capture_output=True, check=False, env=environment)
+    assert piped.returncode == 0, piped.stderr
+    (tmp_path / "out.png").write_bytes(piped.stdout)
+    assert shape(tmp_path / "out.png") == (40, 60, 3)
+    broken = subprocess.run(command, input=b"text", capture_output=True, check=False, env=environment)
+    assert (broken.returncode, broken.stdout) == (1, b"")
+    assert b"is not a picture" in broken.stderr
+
+
+def test_patterns_are_expanded_where_the_shell_has_not(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    for name in ("a.png", "b.png", "c.jpg"):
+        photo_writer(tmp_path / name, 8, 8)
+    assert run("upscale", tmp_path / "*.png", "-o", tmp_path / "out", "--json").json["done"] == 2
+    refused = run("upscale", tmp_path / "*.tif", "-o", tmp_path / "out")
+    assert (refused.code, "no file matches" in refused.err) == (2, True)
+    refused = run("upscale", "-", tmp_path / "a.png", "-o", tmp_path / "out")
+    assert (refused.code, "'-' stands for one picture but there are 2 inputs" in refused.err) == (2, True)

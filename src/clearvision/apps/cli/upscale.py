@@ -28,11 +28,14 @@ SIZE, COMPUTING, FILES = "Size of the result (one of)", "Computing", "Files"
 
 
 def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Pictures, or folders of pictures.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Pictures, folders of pictures, or - for stdin.")],
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="OUT", help="A file for one picture, else a folder. Default: beside the input, as NAME_x4."
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A file for one picture, else a folder; - for stdout. Default: beside the input, as NAME_x4.",
         ),
     ] = None,
     scale: Annotated[
@@ -127,6 +130,7 @@ def upscale(
     from clearvision.apps.cli.batch import run_batch
     from clearvision.apps.cli.jobs import plan_jobs
     from clearvision.apps.cli.manifest import Manifests
+    from clearvision.apps.cli.pipes import expand, piped
     from clearvision.apps.cli.report import Meter
 
     if quality is not None and not 1 <= quality <= 100:
@@ -135,37 +139,38 @@ def upscale(
         raise UsageError(f"dpi ({dpi:g}) must be at least 1 and at most 65535")
     files = FileOptions(quality, dpi, strip_metadata, not no_provenance, max_pixels)
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
-    planned = plan_jobs(inputs, out, label=_label(wishes, model), format=format, recursive=recursive)
-    manifests = Manifests(
-        {
-            **_told_model(model),
-            **{name: value for name, value in wishes.items() if value is not None},
-            "precision": precision,
-            "tta": tta,
-            "vividness": vividness,
-            "quality": quality,
-            "dpi": dpi,
-            "strip_metadata": strip_metadata,
-            "provenance": not no_provenance,
-            "version": clearvision.__version__,
-        }
-    )
-    finished = _finished(planned.jobs, manifests, clear=not dry_run) if resume else set()
-    upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
-    if dry_run:
-        return _tell_plan([job for job in planned.jobs if job not in finished], upscalers, len(finished), as_json)
-    work = _work(upscalers, manifests, files, verify_tiles)
-    interrupted = False
-    with Meter(planned, finished, upscalers.pixels) as meter:
-        try:
-            run_batch([job for job in planned.jobs if job not in finished], work, meter)
-        except KeyboardInterrupt:
-            interrupted = True
-    if as_json:
-        console.say_json({**meter.as_plain(), "interrupted": interrupted})
-    else:
-        meter.tell()
-    return console.INTERRUPTED if interrupted else console.FAILED if meter.failed else console.DONE
+    label = _label(wishes, model)
+    settings = {
+        **_told_model(model),
+        **{name: value for name, value in wishes.items() if value is not None},
+        "precision": precision,
+        "tta": tta,
+        "vividness": vividness,
+        "quality": quality,
+        "dpi": dpi,
+        "strip_metadata": strip_metadata,
+        "provenance": not no_provenance,
+        "version": clearvision.__version__,
+    }
+    with piped(expand(inputs), out, format) as (sources, target):
+        planned = plan_jobs(sources, target, label=label, format=format, recursive=recursive)
+        manifests = Manifests(settings)
+        finished = _finished(planned.jobs, manifests, clear=not dry_run) if resume else set()
+        todo = [job for job in planned.jobs if job not in finished]
+        upscalers = _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
+        if dry_run:
+            return _tell_plan(todo, upscalers, len(finished), as_json)
+        interrupted = False
+        with Meter(planned, finished, upscalers.pixels) as meter:
+            try:
+                run_batch(todo, _work(upscalers, manifests, files, verify_tiles), meter)
+            except KeyboardInterrupt:
+                interrupted = True
+        if as_json:
+            console.say_json({**meter.as_plain(), "interrupted": interrupted})
+        else:
+            meter.tell()
+        return console.INTERRUPTED if interrupted else console.FAILED if meter.failed else console.DONE
 
 
 def _label(wishes: dict[str, Any], model: str | None) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -53,29 +53,42 @@ def test_faults_of_the_call_exit_2(run: Callable, tmp_path: Path, words: tuple[s
 
 @dataclass(frozen=True)
 class Outcome:
-    step: int
-    finished: bool
-    psnr: float = 30.126
-    bicubic: float = 28.4
+    step: int = 2
+    total_steps: int = 3
+    finished: bool = False
+    stage: str = ""
+    figures: dict = field(default_factory=lambda: {"val/psnr_y": 30.0, "val/ssim_y": 0.9})
+    baseline: dict = field(default_factory=lambda: {"val/psnr_y": 28.4})
+    decided_by: str | None = "val/psnr_y"
+    best_value: float | None = 30.126
     best: Path = Path("runs/tiny/best.safetensors")
+    report: Path = Path("runs/tiny/report.html")
     seconds: float = 90.0
+    rollbacks: int = 0
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, outcome: Outcome, calls: list[dict[str, Any]]) -> None:
+    """Put a trainer in the place of the real one, which takes seconds to import and is tested where it lives."""
+
+    def train(recipe: Recipe, **options: Any) -> Outcome:  # noqa: ANN401
+        calls.append({"steps": recipe.train.total_steps, **options})
+        watch = options["watch"]
+        watch(SimpleNamespace(stage="read", done=1, total=3, text="", seconds_left=None))
+        watch(SimpleNamespace(stage="train", done=1, total=3, text="loss 0.1, 2.0 steps/s", seconds_left=1.0))
+        watch(SimpleNamespace(stage="warn", done=2, total=3, text="the discriminator wins", seconds_left=None))
+        watch(SimpleNamespace(stage="validate", done=2, total=3, text="PSNR-Y 30.13 dB", seconds_left=None))
+        return outcome
+
+    module = ModuleType("clearvision.training.run")
+    module.train = train  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "clearvision.training.run", module)
 
 
 def test_the_call_reaches_the_trainer_and_the_outcome_the_user(
     run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
-
-    def train(recipe: Recipe, **options: Any) -> Outcome:  # noqa: ANN401
-        calls.append({"steps": recipe.train.total_steps, **options})
-        watch = options["watch"]
-        watch(SimpleNamespace(stage="read", done=1, total=3, loss=None, steps_per_second=None, psnr=None, bicubic=None))
-        watch(SimpleNamespace(stage="validate", done=2, total=3, loss=None, steps_per_second=None, psnr=30.126, bicubic=28.4))
-        return Outcome(2, finished=False)
-
-    stand_in = ModuleType("clearvision.training.run")  # the trainer takes seconds to import and is tested where it lives
-    stand_in.train = train  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "clearvision.training.run", stand_in)
+    stand_in(monkeypatch, Outcome(), calls)
     (tmp_path / "tiny.yaml").write_text(RECIPE)
     words = ("--data", tmp_path, "--set", "train.total_steps=2", "--max-time", "1.5m", "--resume", "--device", "cpu")
     ran = run("train", tmp_path / "tiny.yaml", *words)
@@ -90,11 +103,30 @@ def test_the_call_reaches_the_trainer_and_the_outcome_the_user(
         "max_seconds": 90.0,
         "device": "cpu",
     }
-    assert ran.err == "reading pictures [1/3]\ntraining, PSNR-Y 30.13 dB (bicubic 28.40) [2/3]\n"
+    assert ran.err == "step 2: the discriminator wins\nstep 2 of 3: PSNR-Y 30.13 dB\n"
     assert ran.out == (
-        "stopped at step 2 of 2; --resume goes on: best validation PSNR-Y 30.13 dB (bicubic 28.40), 1.5 minutes, "
-        "runs/tiny/best.safetensors\n"
+        "stopped at step 2 of 3; --resume goes on: best validation PSNR-Y 30.13 dB (bicubic 28.40); "
+        "latest PSNR-Y 30.00 dB (bicubic 28.40), SSIM-Y 0.9000\n1.5 minutes, runs/tiny/best.safetensors, runs/tiny/report.html\n"
     )
+
+
+def test_a_trial_has_a_folder_of_its_own(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+    stand_in(monkeypatch, Outcome(stage="gan", decided_by=None, figures={}), calls)
+    (tmp_path / "tiny.yaml").write_text(RECIPE + "tiny: {train.total_steps: 1}\n")
+    ran = run("train", tmp_path / "tiny.yaml", "--tiny", "--json")
+    assert ran.code == 0, ran.err
+    assert (calls[0]["steps"], calls[0]["out"]) == (1, Path("runs/tiny-tiny"))
+    assert ran.json["best"] == "runs/tiny/best.safetensors"
+    (tmp_path / "plain.yaml").write_text(RECIPE)
+    assert "has no section 'tiny'; shrink it with --set" in run("train", tmp_path / "plain.yaml", "--tiny").err
+
+
+def test_only_the_first_of_several_processes_tells(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, Outcome(), [])
+    monkeypatch.setenv("RANK", "1")
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+    assert run("train", tmp_path / "tiny.yaml").out == ""
 
 
 def test_without_its_extra_it_says_what_to_install(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +150,7 @@ def test_a_run_ends_with_a_model_that_can_be_shown(run: Callable, tmp_path: Path
     assert ran.code == 0, ran.err
     assert ran.out.startswith("finished: best validation PSNR-Y ")
     assert str(tmp_path / "run/best.safetensors") in ran.out
-    assert "training, PSNR-Y" in ran.err
+    assert "step 2 of 2: PSNR-Y" in ran.err
     assert run("models", "info", tmp_path / "run/best.safetensors", "--json").json["training"]["steps"] == 2
     again = run(*words)
     assert again.code == 1

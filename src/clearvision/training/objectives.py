@@ -1,44 +1,79 @@
-"""What a training step minimises."""
+"""What a training step does: the only part that differs between kinds of training. Fidelity here, GANs beside.
+
+Every objective's ``step`` shows the whole update: zero_grad, forward, losses, backward, update. It takes the batches of one
+update (several where gradients are accumulated) and returns what is logged, as tensors, so that nothing waits for the device.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from clearvision.losses.pixel import PIXEL_LOSSES
-from clearvision.recipe import Train
+from clearvision.training.arithmetic import Arithmetic
+from clearvision.training.batches import Batch
 from clearvision.training.state import TrainState
+from clearvision.training.terms import Terms
+
+Logs = dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """One kind of training."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What ``step`` may log."""
+        ...
+
+    def step(self, state: TrainState, batches: Sequence[Batch]) -> Logs:
+        """Update the networks once, in place; return what is logged."""
+        ...
 
 
 @dataclass(frozen=True)
 class FidelityObjective:
-    """Bring sr close to gt, pixel by pixel.
+    """Bring sr close to gt.
 
     Args:
-        train: the recipe's section.
-        loss: key of ``PIXEL_LOSSES``.
-        device: where the network lives.
+        arithmetic: precision, scaling, clipping.
+        terms: what is minimised.
+        net_g: the generator, compiled where the recipe says so.
     """
 
-    train: Train
-    loss: str
-    device: torch.device
+    arithmetic: Arithmetic
+    terms: Terms
+    net_g: nn.Module
 
-    def step(self, state: TrainState, lq: Tensor, gt: Tensor) -> dict[str, Tensor]:
-        """Update the network once; return loss and gradient norm as tensors, so that nothing waits for the device.
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What ``step`` may log."""
+        return (*self.terms.names, "grad_norm")
 
-        Args:
-            state: changed in place: network and optimiser.
-            lq: (B, C, h, w), RGB in [0, 1].
-            gt: (B, C, h * scale, w * scale), RGB in [0, 1].
-        """
-        state.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.train.precision == "bf16"):
-            sr = state.net(lq)
-        loss = PIXEL_LOSSES[self.loss](sr.float(), gt)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), self.train.clip_norm or float("inf"))
-        state.optimizer.step()
-        return {"loss/g_pixel": loss.detach(), "grad_norm": norm}
+    def step(self, state: TrainState, batches: Sequence[Batch]) -> Logs:
+        """Update the generator once."""
+        optimizer, logs = state.optimizers["g"], []
+        optimizer.zero_grad(set_to_none=True)
+        for batch in batches:
+            with self.arithmetic.autocast():
+                sr = self.net_g(batch.lq)
+            terms = self.terms(sr.float(), batch.gt)
+            self.arithmetic.backward(total(terms.values()) / len(batches))
+            logs.append(terms)
+        norm = self.arithmetic.update(optimizer, [state.nets["g"]])
+        state.scaler.update()
+        return mean_logs(logs) | {"grad_norm": norm}
+
+
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """Return the sum of scalar losses."""
+    return torch.stack(list(terms)).sum()
+
+
+def mean_logs(logs: Sequence[Mapping[str, Tensor]]) -> Logs:
+    """Return each logged figure's mean over the batches that have it, without gradients."""
+    names = dict.fromkeys(name for row in logs for name in row)
+    return {name: torch.stack([row[name].detach() for row in logs if name in row]).mean() for name in names}

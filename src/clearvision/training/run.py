@@ -1,7 +1,9 @@
-"""A training run from recipe to checkpoint: setup, the loop, validation, saving."""
+"""A training run from recipe to checkpoint: what is set up before the loop, stage after stage, and how it ends."""
 
 from __future__ import annotations
 
+import os
+import platform
 import signal
 import threading
 import time
@@ -14,20 +16,29 @@ import torch
 import yaml
 from torch import nn
 
-from clearvision.archs import ARCHS
-from clearvision.data.pool import Pair, PatchPool, find_pictures, load_pairs, split_pictures
-from clearvision.errors import TrainingError
-from clearvision.recipe import Recipe, check_network
-from clearvision.training.ema import ema_update
-from clearvision.training.objectives import FidelityObjective
+from clearvision.data.sources import Source, open_source
+from clearvision.errors import ClearVisionError, TrainingError
+from clearvision.losses.perceptual import PerceptualLoss
+from clearvision.recipe import Adversarial, Cycle, Fidelity, Recipe, stage_recipes
+from clearvision.training.adversarial import AdversarialObjective
+from clearvision.training.arithmetic import Arithmetic, new_scaler
+from clearvision.training.batches import Feeder
+from clearvision.training.cycle import CycleObjective
+from clearvision.training.distributed import Team, join_team, share_start
+from clearvision.training.guard import Keeper
+from clearvision.training.history import add_event, drop_events_after, write_facts
+from clearvision.training.loop import Run, fit
+from clearvision.training.networks import build_nets, check_freeze, learnable
+from clearvision.training.objectives import FidelityObjective, Objective
+from clearvision.training.page import write_report
 from clearvision.training.report import Log, Progress, Watcher
-from clearvision.training.schedule import phase_at, rate_factor
-from clearvision.training.state import TrainState, load_state, new_state, save_state
-from clearvision.training.validate import bicubic_psnr, centre_crops, validate
-from clearvision.types import ModelInfo
-from clearvision.zoo.build import network_weights
-from clearvision.zoo.catalogue import find_model
-from clearvision.zoo.checkpoint import read_checkpoint, write_checkpoint
+from clearvision.training.samples import drop_samples_after
+from clearvision.training.state import TrainState, load_state, new_state
+from clearvision.training.terms import Terms, distance_layers, open_features
+from clearvision.training.validate import Validator, deciding
+from clearvision.zoo.checkpoint import read_info
+
+STATE, BEST, LAST = "state.pt", "best.safetensors", "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -35,33 +46,32 @@ class Outcome:
     """How a run ended.
 
     Attributes:
-        step: updates done.
-        finished: whether ``total_steps`` was reached; otherwise time ran out or someone asked to stop.
-        psnr: best validation PSNR-Y in dB.
-        bicubic: bicubic's on the same pictures.
+        step: updates done, in the last stage that began.
+        total_steps: of that stage.
+        finished: whether all steps of all stages were done; otherwise time ran out or someone asked to stop.
+        stage: name of that stage; empty in a run without stages.
+        figures: of the latest validation, such as ``val/psnr_y``.
+        baseline: bicubic's on the same pictures (at scale 1: the input's).
+        decided_by: the figure that chose ``best``; None where the latest weights count as the best.
+        best_value: that figure of ``best``.
         best: checkpoint with the best average.
+        report: the run's page.
         seconds: training time over all resumptions.
+        rollbacks: returns to a good state after numbers that were not finite.
     """
 
     step: int
+    total_steps: int
     finished: bool
-    psnr: float
-    bicubic: float
+    stage: str
+    figures: dict[str, float]
+    baseline: dict[str, float]
+    decided_by: str | None
+    best_value: float | None
     best: Path
+    report: Path
     seconds: float
-
-
-@dataclass
-class _Run:
-    recipe: Recipe
-    out: Path
-    device: torch.device
-    state: TrainState
-    pool: PatchPool
-    held_out: list[Pair]
-    bicubic: float
-    log: Log
-    watch: Watcher
+    rollbacks: int
 
 
 def train(
@@ -74,173 +84,216 @@ def train(
     device: str = "auto",
     watch: Watcher | None = None,
 ) -> Outcome:
-    """Train by a recipe and leave ``best.safetensors``, ``last.safetensors``, ``state.pt`` and ``log.csv`` in ``out``.
+    """Train by a recipe and leave models, state, log and report in ``out``, each stage's in a folder of its own inside.
+
+    Under ``torchrun`` every process calls this with the same arguments; the first one writes and reports.
 
     Args:
         recipe: the whole run.
         data: folder that the recipe's ``data.folders`` are relative to.
         out: the run's folder; made when missing.
-        resume: continue from ``out/state.pt``; the result is bit for bit that of an uninterrupted run on a CPU.
+        resume: continue from the saved state; the result is bit for bit that of an uninterrupted run on a CPU.
         max_seconds: stop cleanly, validate and save after this long.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         watch: called with progress now and then.
 
     Raises:
-        RecipeError: if the network section does not fit.
+        RecipeError: if a section does not fit the network.
         DataError: if there is too little to train on.
-        TrainingError: if ``out`` already holds a run and ``resume`` is off, or there is nothing to resume, or the loss is
-            no longer finite.
+        ModelError: if weights that the recipe names are missing or damaged.
+        TrainingError: if ``out`` already holds a run and ``resume`` is off, there is nothing to resume, numbers are not finite
+            again and again, or the disk is full.
     """
-    started = time.monotonic()
-    check_network(recipe, ARCHS)
-    state_file = out / "state.pt"
-    if state_file.exists() and not resume:
-        raise TrainingError(f"'{out}' already holds a run; continue it with --resume or choose another --out")
-    if resume and not state_file.exists():
-        raise TrainingError(f"nothing to resume: '{state_file}' does not exist; start without --resume")
-    run = _set_up(recipe, data, out, _device(device), watch or (lambda progress: None), resume=resume)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    stages = stage_recipes(recipe, out)
+    _check_folder([out / name for name, _ in stages], out, resume=resume)
+    with join_team(device) as team, _disk_faults(out), _stop_on_signal() as stop:
+        told = watch if watch is not None and team.first else _nobody
+        if team.first:
+            out.mkdir(parents=True, exist_ok=True)
+            _write_recipe(recipe, out)
+        for index, (name, stage) in enumerate(stages):
+            folder, last = out / name, index == len(stages) - 1
+            if not last and _is_finished(folder, stage):
+                continue
+            outcome = _train_stage(stage, name, data, out, team, told, stop, deadline)
+            if not outcome.finished or last:
+                return outcome
+    raise AssertionError("the last stage returns")
+
+
+def _train_stage(
+    recipe: Recipe, name: str, data: Path, root: Path, team: Team, watch: Watcher, stop: threading.Event, deadline: float | None
+) -> Outcome:
+    out = root / name
+    run = _set_up(recipe, data, root, out, team, watch)
     try:
-        with _stop_on_signal() as stop:
-            _fit(run, stop, deadline=None if max_seconds is None else started + max_seconds)
-        psnr = run.state.best_psnr
-        assert psnr is not None
-        finished = run.state.step >= recipe.train.total_steps
-        return Outcome(run.state.step, finished, psnr, run.bicubic, out / "best.safetensors", run.state.seconds)
+        fit(run, stop, deadline)
     finally:
-        run.log.close()
+        run.feeder.source.close()
+        if run.log is not None:
+            run.log.close()
+    state, total = run.state, recipe.train.total_steps
+    finished = state.step >= total
+    if team.first and not finished:
+        add_event(out, state.step, "stopped", f"stopped at step {state.step} of {total}")
+        write_report(root)
+    return Outcome(
+        state.step,
+        total,
+        finished,
+        name,
+        run.figures,
+        run.baseline,
+        run.deciding,
+        state.best,
+        out / BEST,
+        root / "report.html",
+        state.seconds,
+        state.rollbacks,
+    )
 
 
-def _set_up(recipe: Recipe, data: Path, out: Path, device: torch.device, watch: Watcher, *, resume: bool) -> _Run:
-    torch.manual_seed(recipe.seed)
-    arguments = {key: value for key, value in recipe.network.items() if key != "arch"}
-    net = ARCHS[recipe.network["arch"]](**arguments)
-    if recipe.init is not None and not resume:
-        _start_from(net, recipe.init)
-    net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = new_state(net, recipe)
+def _set_up(recipe: Recipe, data: Path, root: Path, out: Path, team: Team, watch: Watcher) -> Run:
+    resume = (out / STATE).is_file()
+    features = open_features(recipe, team.device)
+    nets = build_nets(recipe, team.device, start=not resume)
+    share_start(team, nets.values())
+    parameters = learnable(nets["g"])
+    check_freeze(parameters, recipe.train.freeze)
+    state = new_state(nets, recipe, new_scaler(recipe.train, team.device), team.rank)
     if resume:
-        load_state(state, recipe, out / "state.pt")
-    paths = find_pictures([data / folder for folder in recipe.data.folders])
-    train_paths, val_paths = split_pictures(paths, recipe.data.val_count)
-    total = len(paths)
-    pairs = load_pairs(train_paths, recipe.scale, progress=lambda done, _: watch(Progress("read", done, total)))
-    held_out = load_pairs(val_paths, recipe.scale, progress=lambda done, _: watch(Progress("read", len(pairs) + done, total)))
-    held_out = centre_crops(held_out, recipe.scale, recipe.data.val_size)
-    pool = PatchPool(pairs, scale=recipe.scale, seed=recipe.seed, flat_below=recipe.data.flat_below)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    log = Log(out, resume_step=state.step)
-    return _Run(recipe, out, device, state, pool, held_out, bicubic_psnr(held_out, recipe.scale), log, watch)
-
-
-def _fit(run: _Run, stop: threading.Event, deadline: float | None) -> None:
-    recipe, state = run.recipe, run.state
-    options = recipe.train
-    objective = FidelityObjective(options, recipe.losses[0].kind, run.device)
-    losses: list[torch.Tensor] = []
-    mark = time.monotonic()
-    while state.step < options.total_steps:
-        phase = phase_at(options.phases, state.step, options.total_steps)
-        lq, gt = run.pool.batch(state.step, gt_size=phase.gt_size, batch_size=phase.batch_size)
-        rate = options.optimizer.rate * rate_factor(options.schedule, state.step, options.total_steps)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        logs = objective.step(state, lq.to(run.device, non_blocking=True), gt.to(run.device, non_blocking=True))
-        ema_update(state.ema, state.net, options.ema_decay)
-        state.step += 1
-        losses.append(logs["loss/g_pixel"])
-        late = stop.is_set() or (deadline is not None and time.monotonic() >= deadline)
-        last = state.step >= options.total_steps
-        if state.step % options.log_every == 0 or late or last:
-            elapsed, mark = time.monotonic() - mark, time.monotonic()
-            state.seconds += elapsed
-            _report(run, losses, elapsed, rate, float(logs["grad_norm"]))
-            losses = []
-        if state.step % options.validate_every == 0 or late or last:
-            _validate(run)
-        if state.step % options.save_every == 0 or late or last:
-            save_state(state, recipe, run.out / "state.pt")
-            write_checkpoint(run.out / "last.safetensors", *_shipped(run))
-        if late:
-            return
-    if state.best_psnr is None:  # resumed at the end: nothing was left to train
-        _validate(run)
-
-
-def _report(run: _Run, losses: list[torch.Tensor], elapsed: float, rate: float, grad_norm: float) -> None:
-    loss = float(torch.stack(losses).mean())  # host-device sync
-    if not torch.isfinite(torch.tensor(loss)):
-        raise TrainingError(
-            f"the loss is not finite at step {run.state.step}; the last good state is in '{run.out}': "
-            "resume it with a lower train.optimizer.rate"
-        )
-    speed = len(losses) / max(elapsed, 1e-9)
-    run.log.add(
-        run.state.step, seconds=run.state.seconds, rate=rate, loss__g_pixel=loss, grad_norm=grad_norm, steps_per_second=speed
-    )
-    total = run.recipe.train.total_steps
-    run.watch(Progress("train", run.state.step, total, loss, speed, run.state.best_psnr, run.bicubic))
-
-
-def _validate(run: _Run) -> None:
-    state, total = run.state, run.recipe.train.total_steps
-    state.ema.train().eval()  # leaving training folds re-parameterised convolutions
-    psnr = validate(state.ema, run.held_out, run.recipe.scale, run.device)
-    run.log.add(state.step, val__psnr_y=psnr, seconds=state.seconds)
-    if state.best_psnr is None or psnr > state.best_psnr:
-        state.best_psnr = psnr
-        write_checkpoint(run.out / "best.safetensors", *_shipped(run))
-    run.watch(Progress("validate", state.step, total, psnr=psnr, bicubic=run.bicubic))
-
-
-def _shipped(run: _Run) -> tuple[ModelInfo, dict, dict]:
-    """Return card, average weights and recipe of the run as it stands."""
-    recipe, state = run.recipe, run.state
-    facts = state.ema.facts()  # type: ignore[operator]
-    hyper = {key: value for key, value in recipe.network.items() if key not in ("arch", "reparam")}
-    info = ModelInfo(
-        name=recipe.name,
-        task=recipe.task,
+        load_state(state, recipe, out / STATE)
+    source = open_source(
+        recipe.data,
         scale=recipe.scale,
-        arch=recipe.network["arch"],
-        hyper=hyper,
-        num_in_ch=facts.num_in_ch,
-        num_out_ch=facts.num_out_ch,
-        receptive_radius=facts.receptive_radius,
-        size=facts.size,
-        description=recipe.card.description,
-        training={
-            "recipe": recipe.name,
-            "data": recipe.card.data,
-            "steps": state.step,
-            "hours": round(state.seconds / 3600, 2),
-            "hardware": recipe.card.hardware,
-        },
-        figures={} if state.best_psnr is None else {"validation PSNR-Y": round(state.best_psnr, 3)},
-        licence=recipe.card.licence,
-        intended_use=recipe.card.intended_use,
+        seed=recipe.seed,
+        root=data,
+        gt_sizes=[phase.gt_size for phase in recipe.train.phases],
+        device=team.device,
+        progress=lambda done, total: watch(Progress("read", done, total)),
     )
-    return info, network_weights(state.ema), recipe.model_dump(mode="json")
+    paired = recipe.data.layout != "unpaired"
+    distance = PerceptualLoss(features, distance_layers(recipe)) if paired and features is not None else None
+    validator = Validator(source.held_out, recipe.scale, team.device, distance, paired)
+    baseline = validator.baseline() if team.first else {}
+    objective = _objective(recipe, state, Arithmetic(recipe.train, team, state.scaler), Terms(recipe.losses, features))
+    log = None
+    if team.first:
+        log = _open_folder(recipe, out, state, objective, source, baseline, nets, resume=resume, told=watch)
+    return Run(
+        recipe=recipe,
+        out=out,
+        root=root,
+        team=team,
+        state=state,
+        objective=objective,
+        feeder=Feeder(source, recipe, team),
+        parameters=parameters,
+        validator=validator,
+        baseline=baseline,
+        deciding=deciding(recipe.train.best_by, recipe.objective.kind, validator),
+        log=log,
+        watch=watch,
+        keeper=Keeper(recipe.train.guard),
+    )
 
 
-def _start_from(net: nn.Module, init: str) -> None:
-    weights = {name: torch.from_numpy(value) for name, value in read_checkpoint(find_model(init)).weights.items()}
-    own = dict(net.named_parameters())
-    fits = {name for name, value in weights.items() if name in own and own[name].requires_grad and own[name].shape == value.shape}
-    fitting = {name: weights[name] for name in fits}
-    if not fitting:
-        raise TrainingError(f"init '{init}' shares no tensor with the network; choose a checkpoint of the same architecture")
-    net.load_state_dict(fitting, strict=False)
+def _objective(recipe: Recipe, state: TrainState, arithmetic: Arithmetic, terms: Terms) -> Objective:
+    nets = {name: _compiled(net) for name, net in state.nets.items()} if recipe.train.compile else state.nets
+    match recipe.objective:
+        case Fidelity():
+            return FidelityObjective(arithmetic, terms, nets["g"])
+        case Adversarial():
+            return AdversarialObjective(arithmetic, terms, recipe.objective, nets["g"], nets["d"])
+        case Cycle():
+            return CycleObjective(arithmetic, terms, recipe.objective, nets)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(name, False):
-        usable = ", ".join(key for key, value in available.items() if value)
-        raise TrainingError(f"device '{name}' is not available here; usable: auto, {usable}")
-    return torch.device(name)
+def _compiled(net: nn.Module) -> nn.Module:
+    return torch.compile(net)  # type: ignore[return-value]
+
+
+def _open_folder(
+    recipe: Recipe,
+    out: Path,
+    state: TrainState,
+    objective: Objective,
+    source: Source,
+    baseline: dict[str, float],
+    nets: dict[str, nn.Module],
+    *,
+    resume: bool,
+    told: Watcher,
+) -> Log:
+    """Make or tidy the run's folder: what lies after the restored step is forgotten, for it will happen again."""
+    out.mkdir(parents=True, exist_ok=True)
+    _write_recipe(recipe, out)
+    drop_events_after(out, state.step)
+    drop_samples_after(out, state.step)
+    total = recipe.train.total_steps
+    if resume:
+        add_event(out, state.step, "resumed", f"resumed at step {state.step} of {total}")
+    for note in source.notes:
+        if note not in source.unreadable.values():
+            add_event(out, state.step, "warning", note)
+            told(Progress("warn", state.step, total, note))
+    facts = {
+        "network": f"{recipe.network['arch']} x{recipe.scale}, {sum(p.numel() for p in nets['g'].parameters()):,} parameters",
+        "objective": recipe.objective.kind,
+        "total_steps": total,
+        "baseline": baseline,
+        "pictures": {"trained on": len(source.train), "held out": len(source.held_out), "storage": source.storage},
+        "machine": {"device": _device_name(), "PyTorch": torch.__version__, "system": platform.system()},
+    }
+    write_facts(out, facts)
+    columns = ("seconds", "rate", *objective.columns, "steps_per_second", "val/psnr_y", "val/ssim_y", "val/vgg", "val/cycle_psnr")
+    return Log(out, columns, resume_step=state.step)
+
+
+def _device_name() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+
+
+def _write_recipe(recipe: Recipe, out: Path) -> None:
+    partial = out / ".recipe.yaml.partial"
+    partial.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    partial.replace(out / "recipe.yaml")
+
+
+def _check_folder(folders: list[Path], out: Path, *, resume: bool) -> None:
+    begun = any((folder / STATE).is_file() for folder in folders)
+    if begun and not resume:
+        raise TrainingError(f"'{out}' already holds a run; continue it with --resume or choose another --out")
+    if resume and not begun:
+        raise TrainingError(f"nothing to resume: '{folders[0] / STATE}' does not exist; start without --resume")
+
+
+def _is_finished(folder: Path, recipe: Recipe) -> bool:
+    try:
+        return (folder / BEST).is_file() and read_info(folder / LAST).training["steps"] >= recipe.train.total_steps
+    except (ClearVisionError, KeyError):
+        return False
+
+
+def _nobody(progress: Progress) -> None:
+    pass
+
+
+@contextmanager
+def _disk_faults(out: Path) -> Iterator[None]:
+    """Turn a disk that is full or fails into a sentence; every file is replaced whole or not at all."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ClearVisionError):
+            raise
+        raise TrainingError(
+            f"'{error.filename or out}' cannot be written ({error.strerror or error}); what was saved before is whole: "
+            "make room and go on with --resume"
+        ) from error
 
 
 @contextmanager

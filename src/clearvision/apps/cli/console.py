@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,61 @@ def progress_bar() -> Progress | None:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+class Watcher:
+    """Shows long work as bars on a terminal, elsewhere as a line now and then; notes stay above the bars.
+
+    Args:
+        seconds_between_lines: where stderr is no terminal, the least time from one line to the next.
+    """
+
+    def __init__(self, seconds_between_lines: float = 10.0) -> None:
+        self._bar = progress_bar()
+        self._tasks: dict[str, Any] = {}
+        self._pause, self._last = seconds_between_lines, time.monotonic()
+
+    def __enter__(self) -> Watcher:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, key: str, what: str, done: int, total: int, *, left: float | None = None) -> None:
+        """Show where the work stands.
+
+        Args:
+            key: whose bar it is; each has one.
+            what: what is being done, in words.
+            done: pictures or steps done.
+            total: pictures or steps in all.
+            left: seconds left, where they are known better than by the share done.
+        """
+        if self._bar is not None:
+            if key not in self._tasks:
+                self._tasks[key] = self._bar.add_task(what, total=total)
+            self._bar.update(self._tasks[key], completed=done, description=what)
+        elif time.monotonic() - self._last >= self._pause:
+            self._last = time.monotonic()
+            note(f"{what} [{done}/{total}]" + ("" if left is None else f", {human_seconds(left)} left"))
+
+    def tell(self, text: str) -> None:
+        """Print a line that stays."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            note(text)
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a time such as ``45 s``, ``12 min`` or ``2 h 5 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def human_bytes(count: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,14 +14,10 @@ from clearvision.apps.cli import console
 from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
     from clearvision.evaluation.evaluate import Progress
     from clearvision.evaluation.results import Evaluation
     from clearvision.evaluation.standards import SelfCheck
     from clearvision.evaluation.tables import Comparison
-
-SECONDS_BETWEEN_LINES = 10.0
 
 
 def evaluate(
@@ -96,8 +92,7 @@ def evaluate(
         data, scale=scale if scale is not None else native, lq_folder=lq, degrade=degrade, seed=seed, real=real
     )
     reader, gallery = PictureReader(picture_set), Store(DEFAULT_ROOM if out is not None or "fid" in wanted else 0)
-    watcher = _Watcher(console.progress_bar())
-    with watcher:
+    with console.Watcher() as watcher:
         evaluation = run(
             reader,
             methods,
@@ -107,8 +102,8 @@ def evaluate(
             features=open_features(wanted, weights=files, fetch=fetch, device=device),
             journal=open_journal(out),
             gallery=gallery,
-            progress=watcher.show,
-            on_check=watcher.tell,
+            progress=partial(_show_progress, watcher),
+            on_check=partial(_tell_failed, watcher),
         )
     comparisons = compare(evaluation)
     page = None
@@ -147,37 +142,12 @@ def _pair(text: str) -> tuple[str, str, str]:
     return parts
 
 
-class _Watcher:
-    """Shows a run as a bar a method on a terminal, elsewhere as a line now and then."""
+def _show_progress(watcher: console.Watcher, progress: Progress) -> None:
+    what = f"{progress.label} ({progress.index} of {progress.methods})"
+    watcher.show(progress.label, what, progress.done, progress.total, left=progress.seconds_left)
 
-    def __init__(self, bar: Bar | None) -> None:
-        self._bar = bar
-        self._tasks: dict[str, int] = {}
-        self._last_line = time.monotonic()
 
-    def __enter__(self) -> None:
-        if self._bar is not None:
-            self._bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def tell(self, check: SelfCheck) -> None:
-        """Tell a failed self-check as soon as it is known; a passed one stands above the table."""
-        if not check.passed:
-            console.note(check.text)
-
-    def show(self, progress: Progress) -> None:
-        """Show where the run stands."""
-        what = f"{progress.label} ({progress.index} of {progress.methods})"
-        if self._bar is not None:
-            if progress.label not in self._tasks:
-                self._tasks[progress.label] = self._bar.add_task(what, total=progress.total)
-            self._bar.update(self._tasks[progress.label], completed=progress.done)  # type: ignore[arg-type]
-            return
-        now = time.monotonic()
-        if now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-            console.note(f"{what} [{progress.done}/{progress.total}]{left}")
+def _tell_failed(watcher: console.Watcher, check: SelfCheck) -> None:
+    """Tell a failed self-check as soon as it is known; a passed one stands above the table."""
+    if not check.passed:
+        watcher.tell(check.text)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from clearvision.errors import ImageShapeError, PictureWriteError, UsageError
-from clearvision.imaging import io
+from clearvision.imaging import io, writing
 from clearvision.imaging.io import (
     check_writable,
     picture_from_array,
@@ -287,7 +287,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         assert temporary.stat().st_size > 0  # most of the file is there already
         raise fault
 
-    monkeypatch.setattr(io, "append_tiff_blocks", fail)
+    monkeypatch.setattr(writing, "append_tiff_blocks", fail)
     with pytest.raises(KeyboardInterrupt if fault is KeyboardInterrupt else PictureWriteError):
         write_picture(picture_from_array(noise(1)), path)
     assert path.read_bytes() == before
@@ -316,7 +316,7 @@ def test_a_failure_inside_libvips_is_one_sentence(tmp_path: Path, monkeypatch: p
     def gone(*_: object, **__: object) -> None:
         libvips().Image.black(1, 1).pngsave(str(tmp_path / "missing" / "x.png"))
 
-    monkeypatch.setattr(io, "call", gone)
+    monkeypatch.setattr(writing, "call", gone)
     with pytest.raises(PictureWriteError, match=r"^cannot write .*a\.png: No such file or directory$"):
         write_picture(picture_from_array(noise(3)), tmp_path / "a.png")
     assert os.listdir(tmp_path) == []

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError
+from clearvision.imaging import canvas
 from clearvision.imaging.exif import exif_dpi, upright_exif
 from clearvision.imaging.metadata import upright_xmp
 from clearvision.imaging.vips import FULL, from_array, libvips, split_alpha, to_arrays, to_plain_colours
@@ -137,7 +138,7 @@ def upright(picture: Picture, orientation: int) -> Picture:
             array = array[:, ::-1]
         if orientation in (3, 4, 7, 8):
             array = array[::-1]
-        return np.ascontiguousarray(array)
+        return canvas.contiguous(array)
 
     return replace(
         picture,

@@ -10,8 +10,9 @@ import numpy as np
 
 from clearvision.errors import ImageShapeError, PictureError, PictureWriteError, UsageError
 from clearvision.imaging.formats import FORMATS, check_size, check_writable, identify
-from clearvision.imaging.io import read_picture, replacing, write_picture
+from clearvision.imaging.io import read_picture
 from clearvision.imaging.vips import FULL, call, from_arrays, interruptible, libvips, reason, to_arrays, to_plain_colours
+from clearvision.imaging.writing import replacing, write_picture
 from clearvision.types import Picture
 
 ANIMATED = ("gif", "webp")

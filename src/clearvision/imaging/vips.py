@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import PictureError
+from clearvision.imaging import canvas
+from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 from clearvision.types import PixelArray
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,9 @@ SAMPLES: dict[str, type[np.generic]] = {"uchar": np.uint8, "ushort": np.uint16, 
 _FORMATS = {np.dtype(dtype): name for name, dtype in SAMPLES.items()}
 # Spaces whose numbers are taken as they stand; the ICC profile, if any, gives them their meaning.
 _PLAIN_SPACES = frozenset({"srgb", "rgb", "rgb16", "scrgb", "b-w", "grey16", "multiband"})
+# Pixels per mm that libvips puts for a PNG file that states none, so that it is read back as none; close to 72 dpi.
+UNKNOWN_RESOLUTION = 2.834
+_STRIP_BYTES = 16 << 20  # decoded at once on the way to disk
 # What a sample of full brightness, or an opaque one, is worth.
 FULL: dict[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
@@ -38,6 +44,7 @@ def libvips() -> VipsModule:
     import pyvips
 
     pyvips.block_untrusted_set(True)
+    pyvips.operation_block_set("VipsForeignLoadRaw", False)  # of canvases, our own files
     # Nothing is opened twice, and a cached operation would outlive the arrays it points to.
     pyvips.cache_set_max(0)
     return pyvips
@@ -99,12 +106,13 @@ def to_plain_colours(image: VipsImage, name: str) -> VipsImage:
     return image
 
 
-def to_arrays(image: VipsImage, name: str) -> tuple[PixelArray, PixelArray | None]:
+def to_arrays(image: VipsImage, name: str, *, above: int = LARGEST_IN_MEMORY) -> tuple[PixelArray, PixelArray | None]:
     """Decode a grey or RGB image with or without alpha.
 
     Args:
         image: 8-bit, 16-bit or float32 libvips image of one to four bands.
         name: what to call the picture in an error.
+        above: bytes of pixels beyond which they are decoded strip by strip into a canvas on disk.
 
     Returns:
         Pixels (H, W, 1 or 3) and alpha (H, W) or None. Opaque pixels are the decoder's own buffer, not a copy of it.
@@ -121,10 +129,30 @@ def to_arrays(image: VipsImage, name: str) -> tuple[PixelArray, PixelArray | Non
         raise PictureError(f"{name} has {image.bands} channels; grey and RGB with or without alpha are read (1 to 4 channels)")
     vips = libvips()
     vips.vips_lib.vips_error_clear()
+    if image.width * image.height * image.bands * np.dtype(SAMPLES[image.format]).itemsize > above:
+        return _to_canvases(image, above)
     buffer = interruptible(image.write_to_memory)
     shape = (image.height, image.width, image.bands)
     array: NDArray[Any] = np.frombuffer(buffer, dtype=SAMPLES[image.format]).reshape(shape)
     return split_alpha(array)
+
+
+def _to_canvases(image: VipsImage, above: int) -> tuple[PixelArray, PixelArray | None]:
+    dtype = SAMPLES[image.format]
+    colours = image.bands if image.bands in (1, 3) else image.bands - 1
+    pixels = canvas.empty((image.height, image.width, colours), dtype, above=above)
+    alpha = None if colours == image.bands else canvas.empty((image.height, image.width), dtype, above=above)
+    rows = max(1, _STRIP_BYTES // (image.width * image.bands * np.dtype(dtype).itemsize))
+    region = libvips().Region.new(image)
+    for top in range(0, image.height, rows):
+        count = min(rows, image.height - top)
+        strip = np.frombuffer(region.fetch(0, top, image.width, count), dtype).reshape(count, image.width, image.bands)
+        pixels[top : top + count] = strip[:, :, :colours]
+        canvas.release(pixels)
+        if alpha is not None:
+            alpha[top : top + count] = strip[:, :, -1]
+            canvas.release(alpha)
+    return pixels, alpha
 
 
 def split_alpha(array: NDArray[Any]) -> tuple[PixelArray, PixelArray | None]:
@@ -141,9 +169,15 @@ def from_arrays(pixels: PixelArray, alpha: PixelArray | None) -> VipsImage:
 
 
 def from_array(array: NDArray[Any]) -> VipsImage:
-    """Wrap (H, W, C) uint8, uint16 or float32 as a libvips image in sRGB or grey; a contiguous array is not copied."""
+    """Wrap (H, W, C) uint8, uint16 or float32 as a libvips image in sRGB or grey; a contiguous array is not copied.
+
+    A canvas is read from its file, a window at a time.
+    """
     height, width, bands = array.shape
     format_ = _FORMATS[array.dtype]
     space = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("ushort", 3): "rgb16", ("float", 1): "b-w", ("float", 3): "scrgb"}
-    image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
+    if canvas.is_canvas(array):
+        image = call("rawload", os.fsencode(canvas.canvas_file(array)), width, height, bands, format=format_, access="sequential")
+    else:
+        image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
     return image.copy(interpretation=space.get((format_, bands), "srgb"))

@@ -1,0 +1,84 @@
+"""Arrays on disk: pictures larger than memory, looked at through a mapping that holds only what is being worked on.
+
+A canvas is a :class:`numpy.memmap` over a file of its own, which goes when the array does, and is used like any array. What has
+been written or read stays in the process's memory until :func:`release` is called, which costs nothing for other arrays.
+"""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from clearvision.errors import PictureError
+from clearvision.imaging.temporary import remove_abandoned, temporary_beside
+
+LARGEST_IN_MEMORY = 1 << 30  # bytes of one array beyond which it is put on disk
+_ROWS = 256  # copied at once
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike, *, above: int = LARGEST_IN_MEMORY) -> NDArray[Any]:
+    """Return an array with arbitrary contents, in memory or, if it takes more than ``above`` bytes, on disk.
+
+    The file lies where the system keeps temporary files (TMPDIR).
+
+    Raises:
+        PictureError: if the disk has no room for it.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    return np.empty(shape, dtype) if size <= above else _on_disk(shape, np.dtype(dtype), size)
+
+
+def contiguous(array: NDArray[Any], *, above: int = LARGEST_IN_MEMORY) -> NDArray[Any]:
+    """Return a view's values in the view's own order: the array itself if they lie so, else a copy as of :func:`empty`."""
+    if array.flags.c_contiguous:
+        return array
+    copy = empty(array.shape, array.dtype, above=above)
+    for top in range(0, len(array), _ROWS):
+        copy[top : top + _ROWS] = array[top : top + _ROWS]
+        release(copy)
+        release(array)
+    return copy
+
+
+def is_canvas(array: NDArray[Any]) -> bool:
+    """Whether an array lies on disk, whole: a part of a canvas is none."""
+    return isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)
+
+
+def canvas_file(array: NDArray[Any]) -> Path:
+    """Return the file of a canvas: its values in the array's order, without a header."""
+    assert isinstance(array, np.memmap)
+    assert array.filename is not None
+    return Path(array.filename)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Let go of the memory that a canvas took; its contents stay, on disk. Other arrays are left alone."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):  # what was written is the file's by now, on disk or on its way
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+    folder = Path(tempfile.gettempdir())
+    remove_abandoned(folder)
+    room = shutil.disk_usage(folder).free
+    if size > room:
+        raise PictureError(
+            f"a picture of {shape[1]}x{shape[0]} pixels needs {size / 1e9:.1f} GB on disk while it is made and '{folder}' has "
+            f"{room / 1e9:.1f} GB free; set TMPDIR to a folder with more room, or use a smaller scale"
+        )
+    path = temporary_beside(folder / "canvas")
+    array = np.memmap(path, dtype, mode="w+", shape=shape)
+    mapping: Any = array.base
+    weakref.finalize(mapping, path.unlink, missing_ok=True)
+    return array

@@ -8,8 +8,8 @@ Paper: after Ledig et al., "Photo-Realistic Single Image Super-Resolution Using 
        for x2: kernels of 7 with 4 pixels of padding, 2 with 1 and 9 with 1, whose sizes add up to 2h x 2w, and the sigmoid.
 
 | variant                    | form     | num_feat | num_block | scale | parameters | radius |
-| SRGAN bicubic x2           | residual |       64 |         8 |     2 |    654,019 |     39 |
-| SRGAN bicubic x4           | residual |       64 |         8 |     4 |    801,795 |     39 |
+| SRGAN bicubic x2           | residual |       64 |         8 |     2 |    653,955 |     39 |
+| SRGAN bicubic x4           | residual |       64 |         8 |     4 |    801,731 |     39 |
 | of the project             | sigmoid  |       64 |         8 |     2 |    572,035 |     39 |
 | of the project, not narrow | sigmoid  |       64 |         8 |     2 |    719,747 |     23 |
 

@@ -45,7 +45,13 @@ class _Source:
 
 
 def plan_jobs(
-    inputs: Sequence[Path], output: Path | None, *, label: str, format: str | None = None, recursive: bool = False
+    inputs: Sequence[Path],
+    output: Path | None,
+    *,
+    label: str,
+    format: str | None = None,
+    recursive: bool = False,
+    some: bool = True,
 ) -> Jobs:
     """Pair every picture among the inputs with its target.
 
@@ -61,6 +67,7 @@ def plan_jobs(
         label: what tells a result from its input, such as ``_x4``.
         format: name of a format or None for the input's.
         recursive: descend into the folders' subfolders.
+        some: whether having no picture at all is an error.
 
     Raises:
         UsageError: if there is nothing to do, or a target would be an input, a folder, another job's target or unwritable.
@@ -68,7 +75,7 @@ def plan_jobs(
     if format is not None:
         format = resolve_format(Path(), format).name
     sources, ignored = _collect(inputs, output, recursive)
-    if not sources:
+    if not sources and some:
         raise UsageError(_nothing_found(inputs, ignored, recursive))
     if output is not None and _names_a_file(output, format):
         if len(sources) > 1 or sources[0].folder is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 
 import clearvision
 from clearvision.apps.cli import console
+from clearvision.apps.cli.jobs import Jobs
 from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def upscale(
             "--resume", help="Skip what an earlier run made from the same pictures in the same way.", rich_help_panel=FILES
         ),
     ] = False,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Go on with what appears in the folders, until Ctrl-C.", rich_help_panel=FILES)
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell sizes, memory and time, and do nothing.", rich_help_panel=FILES)
     ] = False,
@@ -152,7 +156,17 @@ def upscale(
         "provenance": not no_provenance,
         "version": clearvision.__version__,
     }
+    if watching and not all(source.is_dir() for source in inputs):
+        raise UsageError("--watch takes folders; give the folders that pictures will appear in")
     with piped(expand(inputs), out, format) as (sources, target):
+        if watching:
+            return _watch(
+                lambda: plan_jobs(sources, target, label=label, format=format, recursive=recursive, some=False),
+                Manifests(settings),
+                _Upscalers(model, wishes, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness),
+                files,
+                verify_tiles,
+            )
         planned = plan_jobs(sources, target, label=label, format=format, recursive=recursive)
         manifests = Manifests(settings)
         finished = _finished(planned.jobs, manifests, clear=not dry_run) if resume else set()
@@ -200,6 +214,27 @@ def _told_model(model: str | None) -> dict[str, Any]:
         return {"model": "auto"}
     with find_model(model).open("rb") as file:
         return {"model": model, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _watch(find: Callable[[], Jobs], manifests: Manifests, upscalers: _Upscalers, files: FileOptions, verify_tiles: bool) -> int:
+    from clearvision.apps.cli.batch import run_batch
+    from clearvision.apps.cli.report import Meter
+    from clearvision.apps.cli.watch import watch
+
+    work = _work(upscalers, manifests, files, verify_tiles)
+
+    def do(jobs: Sequence[Job]) -> None:
+        todo = tuple(job for job in jobs if not manifests.is_done(job))
+        with Meter(Jobs(todo), set(), upscalers.pixels) as meter:
+            run_batch(todo, work, meter)
+        if todo:
+            meter.tell()
+
+    console.note("watching; Ctrl-C ends it")
+    try:
+        watch(lambda: find().jobs, do)
+    except KeyboardInterrupt:
+        return console.INTERRUPTED
 
 
 def _tell_plan(jobs: Sequence[Job], upscalers: _Upscalers, skipped: int, as_json: bool) -> int:

@@ -54,6 +54,3 @@ def frequency(sr: Tensor, gt: Tensor) -> Tensor:
     sr, gt = compared(sr, gt)
     # The other half of the spectrum mirrors this one; the transform is linear, so that one does for both pictures.
     return torch.view_as_real(torch.fft.rfft2(sr - gt, norm="ortho")).abs().mean()
-
-
-PIXEL_LOSSES = {"l1": l1, "mse": mse, "charbonnier": charbonnier}

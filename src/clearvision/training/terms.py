@@ -10,22 +10,13 @@ from torch import Tensor
 
 from clearvision.archs.vgg import VGGFeatures, vgg_index
 from clearvision.errors import RecipeError
-from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS, PerceptualLoss, StyleLoss
-from clearvision.losses.pixel import charbonnier, frequency, l1, mse, total_variation
-from clearvision.losses.structural import ms_ssim_l1, ssim_loss
+from clearvision.losses import FEATURE_LOSSES, LOSSES
+from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS
+from clearvision.losses.structural import ms_ssim_l1
 from clearvision.metrics.backbones import find_backbone
 from clearvision.recipe import FeatureLoss, Loss, MsSsimL1, PixelLoss, Recipe, loss_names
 
 Term = Callable[[Tensor, Tensor], Tensor]
-
-PLAIN: dict[str, Term] = {
-    "l1": l1,
-    "mse": mse,
-    "charbonnier": charbonnier,
-    "ssim": ssim_loss,
-    "tv": total_variation,
-    "frequency": frequency,
-}
 
 
 class Terms:
@@ -79,11 +70,9 @@ def _weighted(weight: float, term: Term) -> Term:
 def _term(loss: Loss, features: VGGFeatures | None) -> Term:
     match loss:
         case PixelLoss():
-            return PLAIN[loss.kind]
+            return LOSSES[loss.kind]
         case MsSsimL1():
             return partial(ms_ssim_l1, alpha=loss.alpha)
         case FeatureLoss():
             assert features is not None  # opened because a loss needs it
-            if loss.kind == "perceptual":
-                return PerceptualLoss(features, loss.layers, loss.criterion)
-            return StyleLoss(features, loss.layers, loss.criterion)
+            return FEATURE_LOSSES[loss.kind](features, loss.layers, loss.criterion)

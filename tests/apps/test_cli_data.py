@@ -124,3 +124,63 @@ def test_inspect_in_json(source: Path, run: Callable[..., Any]) -> None:
     assert ended.code == 0
     assert {finding["kind"] for finding in ended.json["findings"]} == {"tiny"}
     assert ended.json["sizes"]["width"] == {"min": 80, "median": 80, "max": 80}
+
+
+def test_split_crop_and_augment(source: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    for name in ("c", "d", "e"):
+        write_picture(read_picture(source / "a.png"), source / f"{name}.png")
+    ended = run("data", "split", source, tmp_path / "lists", "--share", 0.5)
+    assert (ended.code, ended.out) == (0, f"3 to train, 3 to validate, as lists in {tmp_path / 'lists'}\n")
+    linked = run("data", "split", source, tmp_path / "linked", "--count", 2, "--as", "links", "--json")
+    assert len(linked.json["val"]) == len(list((tmp_path / "linked/val").rglob("*.*"))) == 2
+    (source / "a.jpg").unlink()
+    cut = run("data", "crop", source, tmp_path / "sub", "--size", 32, "--step", 16)
+    assert cut.code == 0
+    assert cut.out.endswith(f" written; see {tmp_path / 'sub'}\n")
+    assert run("data", "crop", source, tmp_path / "none", "--size", 2000, "--step", 100).code == 1
+    turned = run("data", "augment", source, tmp_path / "turned", "--turn", "rot180", "--turn", "transverse", "--json")
+    assert (turned.code, turned.json["written"]) == (0, 10)
+    for words, message in (
+        (("split", source, tmp_path / "x"), "give either --share or --count"),
+        (("split", source, tmp_path / "x", "--share", 1.5), "--share (1.5) must lie between 0 and 1"),
+        (("augment", source, tmp_path / "x", "--turn", "spin"), "unknown turn 'spin'"),
+        (("crop", source, tmp_path / "x", "--size", 30, "--scale", 4), "must be multiples of the scale (4)"),
+    ):
+        wrong = run("data", *words)
+        assert wrong.code == 2
+        assert message in wrong.err
+
+
+def test_audit_names_leaks_and_writes_a_report(source: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    (tmp_path / "test").mkdir()
+    write_picture(read_picture(source / "a.png"), tmp_path / "test/known.png")
+    ended = run("data", "audit", source, "--against", tmp_path / "test", "-o", tmp_path / "deep/report.json")
+    assert ended.code == 1
+    assert "leak" in ended.out
+    assert "also in a test set; remove before training" in ended.out
+    report = json.loads((tmp_path / "deep/report.json").read_text())
+    assert report["counts"]["leak"] >= 1
+    assert run("data", "audit", source, "--json", "--soft-below", 0).json["counts"].keys() <= {"double"}
+
+
+def test_get_lists_sets_and_shows_the_terms_first(
+    tmp_path: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = run("data", "get")
+    assert (listed.code, listed.err) == (0, "")
+    assert "For academic research only" in listed.out
+    assert run("data", "get", "--json").json["div2k"]["files"][0]["part"] == "train-hr"
+
+    def no_network(*_: object, **__: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr("clearvision.data.catalogue.get_parts", no_network)
+    got = run("data", "get", "div2k", "--part", "valid-hr", "-o", tmp_path / "out")
+    assert (got.code, got.out) == (0, f"div2k is in {tmp_path / 'out'}; nothing was missing\n")
+    assert "Terms: For academic research only" in got.err
+    assert "1 file to" in got.err
+    assert "449 MB" in got.err
+    for words, message in ((("cifar",), "unknown data set 'cifar'"), (("div2k", "--part", "hr"), "div2k has no part 'hr'")):
+        wrong = run("data", "get", *words)
+        assert wrong.code == 2
+        assert message in wrong.err

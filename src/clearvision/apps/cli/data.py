@@ -1,17 +1,16 @@
-"""``clearvision data degrade | inspect``."""
+"""``clearvision data``: looking at folders of pictures, degrading them, and the commands of two more files."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clearvision.apps.cli import console
+from clearvision.apps.cli import console, data_fetch, data_prepare
 from clearvision.apps.cli.jobs import plan_jobs
+from clearvision.apps.cli.reading import Bar, quiet_pictures
 from clearvision.errors import PictureError, UsageError
 from clearvision.imaging.formats import READABLE_SUFFIXES
 
@@ -22,7 +21,12 @@ if TYPE_CHECKING:
     from clearvision.data.inspect import Inspection
     from clearvision.degradations.presets import Preset
 
-app = typer.Typer(help="Look at folders of pictures, and make degraded copies of them.")
+app = typer.Typer(help="Get folders of pictures, look at them, and prepare them for training.")
+app.command("get")(data_fetch.get)
+app.command("audit")(data_fetch.audit)
+app.command("split")(data_prepare.split)
+app.command("crop")(data_prepare.crop)
+app.command("augment")(data_prepare.augment)
 
 PREVIEW_PICTURES, PREVIEW_DRAWS, PREVIEW_SIDE, CELL = 4, 4, 192, 192
 SHOWN = 20
@@ -42,7 +46,7 @@ def inspect(
     from clearvision.data.inspect import inspect_folder, inspection_sheet
 
     _check_sheet(sheet)
-    with _quiet_pictures(), _Bar("reading pictures") as bar:
+    with quiet_pictures(), Bar("reading pictures") as bar:
         inspection = inspect_folder(folder, min_side=min_side, low_quality=low_quality, progress=bar.show)
     if sheet is not None:
         _write_sheet(inspection_sheet(inspection), sheet)
@@ -100,7 +104,7 @@ def _copy(
     from clearvision.degradations.folder import MANIFEST, degrade_files
 
     count = iter(range(1, len(jobs) + 1))
-    with _quiet_pictures(), _Bar("degrading") as bar:
+    with quiet_pictures(), Bar("degrading") as bar:
         copied = degrade_files(
             jobs,
             out,
@@ -147,7 +151,7 @@ def _preview(paths: Sequence[Path], preset: Preset, scale: int, seed: int) -> ND
     from clearvision.imaging.io import read_picture
 
     cells = []
-    with _quiet_pictures():
+    with quiet_pictures():
         for path in paths[:PREVIEW_PICTURES]:
             pixels = plain_pixels(read_picture(path))
             height, width = (min(side, PREVIEW_SIDE) // scale * scale for side in pixels.shape[:2])
@@ -200,37 +204,3 @@ def _write_sheet(pixels: NDArray[np.uint8], path: Path) -> None:
 
     write_picture(picture_from_array(pixels), path)
     console.note(f"contact sheet: {path}")
-
-
-@contextlib.contextmanager
-def _quiet_pictures() -> Iterator[None]:
-    """Keep the log's remarks on single pictures off the terminal: hundreds of them would hide the result."""
-    log = logging.getLogger("clearvision.imaging")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
-
-
-class _Bar:
-    """A progress bar where stderr is a terminal, nothing elsewhere."""
-
-    def __init__(self, what: str) -> None:
-        self._bar, self._what = console.progress_bar(), what
-
-    def __enter__(self) -> _Bar:
-        if self._bar is not None:
-            self._task = self._bar.add_task(self._what, total=None)
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total)

@@ -83,7 +83,7 @@ def load_model(model: str | Path) -> nn.Module:
     It maps lq (B, C, h, w), RGB in [0, 1], to sr (B, C, h * scale, w * scale), not clamped.
 
     Args:
-        model: a bundled model's name or the path of a ``.safetensors`` file.
+        model: a bundled model's name or the path of a model file, ours or another's.
 
     Raises:
         ModelError: if the model is unknown, damaged or does not fit its network.

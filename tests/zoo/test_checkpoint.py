@@ -72,11 +72,11 @@ def header(metadata: dict[str, str]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a readable safetensors file"),
-        (b"<html>404</html>", "not a readable safetensors file"),
-        (pickle.dumps({"params": 1}), "not a readable safetensors file"),
+        (b"", "is empty"),
+        (b"<html>404</html>", "is a web page or XML"),
+        (pickle.dumps({"params": 1}), "no PyTorch file|more than weights"),
         (struct.pack("<Q", 2**60) + b"{}", "not a readable safetensors file"),
-        (header({}), "no ClearVision card"),
+        (header({}), "it holds no weights"),
         (header({"card": "{"}), "card that cannot be understood"),
         (header({"card": '{"name": "x"}'}), "card that cannot be understood"),
         (header({"card": '{"surprise": 1}'}), "card that cannot be understood"),
@@ -102,7 +102,7 @@ def test_networks_are_loaded_strictly() -> None:
     with pytest.raises(ModelError, match=r"does not fit network span.*conv_cat\.bias"):
         build_network(Checkpoint(INFO, lacking, None, ""))
     alien = ModelInfo(name="tiny", task="clean", scale=2, arch="warp", hyper={})
-    with pytest.raises(ModelError, match="unknown network 'warp'; known: rrdbnet, span, srvgg"):
+    with pytest.raises(ModelError, match=r"unknown network 'warp'; known: .*rrdbnet.*span"):
         build_network(Checkpoint(alien, good, None, ""))
     wrong = ModelInfo(name="tiny", task="clean", scale=2, arch="span", hyper={"depth": 3})
     with pytest.raises(ModelError, match="span has no argument depth"):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from clearvision.errors import EngineError, PictureError
 from clearvision.imaging.tiling import Tile, take_window
 from clearvision.inference.engines import Batch, Engine, open_engine, run_many
+from clearvision.inference.ensemble import EnsembleEngine
 from clearvision.inference.plan import halo_for, longest_side, plan_pass
 from clearvision.inference.verify import EXACT, SeamCheck
 from clearvision.types import PixelArray
@@ -65,16 +66,24 @@ class Enlarger:
         device: as in :func:`~clearvision.inference.engines.open_engine`.
         precision: likewise.
         engine: name of the engine, likewise.
+        tta: average eight views of every window; see :mod:`clearvision.inference.ensemble`.
 
     Raises:
         UsageError: as :func:`~clearvision.inference.engines.open_engine`; as do ModelError and MissingExtraError.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, *, device: str = "auto", precision: str = "auto", engine: str | None = None
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        engine: str | None = None,
+        tta: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
-        self.engine = open_engine(checkpoint, device=device, precision=precision, name=engine)
+        self._tta = tta
+        self.engine = self._open(device, precision, engine)
 
     def enlarge(
         self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None
@@ -112,6 +121,10 @@ class Enlarger:
                 return out
             logger.warning("%s", step)
             outcome.retries.append(step)
+
+    def _open(self, device: str, precision: str = "auto", name: str | None = None) -> Engine:
+        engine = open_engine(self.checkpoint, device=device, precision=precision, name=name)
+        return EnsembleEngine(engine) if self._tta else engine
 
     def _fill(
         self,
@@ -168,11 +181,11 @@ class Enlarger:
             outcome.tile = max(LEAST_TILE, side // 2)
             return f"{here}: not enough memory for tiles of {side}; again with tiles of {outcome.tile}"
         if isinstance(error, _NotFiniteError) and engine.precision != "f32":
-            outcome.engine = open_engine(self.checkpoint, device=engine.device, precision="f32", name=engine.name)
+            outcome.engine = self._open(engine.device, "f32", engine.name)
             return f"{here}: the output is not finite; again in f32"
         reason = "the output is not finite" if isinstance(error, _NotFiniteError) else str(error) or "not enough memory"
         if engine.device != "cpu":
-            outcome.engine = open_engine(self.checkpoint, device="cpu")
+            outcome.engine = self._open("cpu")
             return f"{here}: {reason}; again on the CPU"
         raise EngineError(f"{here} failed and nothing is left to try: {reason}") from error
 

@@ -15,6 +15,7 @@ import numpy as np
 from clearvision.errors import PictureError, UsageError
 from clearvision.imaging.resize import resize
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
+from clearvision.inference.ensemble import VIEWS
 from clearvision.inference.plan import Plan, plan_picture, target_size
 from clearvision.types import ModelInfo, Picture, PixelArray
 from clearvision.zoo.catalogue import find_model, model_for
@@ -37,6 +38,7 @@ class UpscaleReport:
         seconds: time taken, without reading and writing files.
         retries: every step down the retry ladder, in words; empty when all went well.
         tile_error: largest difference across the cuts, where that was asked for.
+        views: views of the picture that were averaged: 8 with the self-ensemble, else 1.
     """
 
     engine: str
@@ -47,6 +49,7 @@ class UpscaleReport:
     seconds: float
     retries: tuple[str, ...] = ()
     tile_error: float | None = None
+    views: int = 1
 
 
 class Upscaler:
@@ -57,14 +60,16 @@ class Upscaler:
     keep 16, read the file with :func:`clearvision.imaging.io.read_picture`.
 
     Args:
-        model: a bundled model's name, the path of a ``.safetensors`` file, or a checkpoint.
+        model: a bundled model's name, the path of a model file (ours or another's, see docs/weights.md), or a checkpoint.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``f32``, ``bf16`` or ``f16``.
         tile: longest side of a window without its halo, at least 16; by default as large as 768 MiB of activations allow.
         engine: ``openvino``, ``torch`` or None for the one that suits the device.
+        tta: average the results of eight views of the picture, flipped and turned, at eight times the cost.
+        vividness: between the faithful (0) and the vivid (1) twin of a model that has twins.
 
     Raises:
-        ModelError: if the model is unknown, damaged or does not fit its network.
+        ModelError: if the model is unknown, damaged or does not fit its network, or has no twin where vividness is given.
         UsageError: if an option is outside what is allowed or not to be had on this machine.
         MissingExtraError: if the torch engine is needed and PyTorch is not installed.
     """
@@ -77,9 +82,11 @@ class Upscaler:
         precision: str = "auto",
         tile: int | None = None,
         engine: str | None = None,
+        tta: bool = False,
+        vividness: float | None = None,
     ) -> None:
-        checkpoint = model if isinstance(model, Checkpoint) else read_checkpoint(find_model(model))
-        self._enlarger = Enlarger(checkpoint, device=device, precision=precision, engine=engine)
+        self._enlarger = Enlarger(_open(model, vividness), device=device, precision=precision, engine=engine, tta=tta)
+        self._views = len(VIEWS) if tta else 1
         self._tile = tile
         self.plan(1, 1)  # refuses a wrong tile now rather than at the first picture
 
@@ -199,7 +206,15 @@ class Upscaler:
         seconds = time.perf_counter() - start
         retries = tuple(outcome.retries)
         return result, UpscaleReport(
-            engine.name, engine.device, engine.precision, outcome.longest, outcome.tiles, seconds, retries, outcome.tile_error
+            engine.name,
+            engine.device,
+            engine.precision,
+            outcome.longest,
+            outcome.tiles,
+            seconds,
+            retries,
+            outcome.tile_error,
+            self._views,
         )
 
 
@@ -214,6 +229,8 @@ def upscale(
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
+    tta: bool = False,
+    vividness: float | None = None,
 ) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
     """Enlarge a picture with a bundled model; the model last used stays loaded.
 
@@ -224,10 +241,12 @@ def upscale(
         width: columns of the result; rows in proportion.
         height: rows of the result; columns in proportion.
         megapixels: millions of pixels of the result.
-        model: a bundled model's name or the path of a ``.safetensors`` file; by default the ``clean`` model whose scale suits.
+        model: a bundled model's name or the path of a model file; by default the ``clean`` model whose scale suits.
         device: as in :class:`Upscaler`.
         precision: as in :class:`Upscaler`.
         tile: as in :class:`Upscaler`.
+        tta: as in :class:`Upscaler`.
+        vividness: as in :class:`Upscaler`.
 
     Raises:
         PictureError: if the picture cannot be read or taken.
@@ -243,13 +262,23 @@ def upscale(
         target = target_size(rows, columns, native=4, scale=scale, to_width=width, to_height=height, megapixels=megapixels)
         model = model_for("clean", max(target[0] / rows, target[1] / columns))
         wishes = wishes if any(value is not None for value in wishes.values()) else {"scale": 4}
-    upscaler = _upscaler(str(model), device, precision, tile)
+    upscaler = _upscaler(str(model), device, precision, tile, tta, vividness)
     return back(upscaler.run(picture, **wishes)[0])  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1)
-def _upscaler(model: str, device: str, precision: str, tile: int | None) -> Upscaler:
-    return Upscaler(model, device=device, precision=precision, tile=tile)
+def _upscaler(model: str, device: str, precision: str, tile: int | None, tta: bool, vividness: float | None) -> Upscaler:
+    return Upscaler(model, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
+
+
+def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint:
+    if vividness is None:
+        return model if isinstance(model, Checkpoint) else read_checkpoint(find_model(model))
+    if isinstance(model, Checkpoint):
+        raise UsageError("vividness needs a model's name or file, whose twin can be found; interpolate checkpoints yourself")
+    from clearvision.zoo.interpolate import at_vividness
+
+    return at_vividness(model, vividness)
 
 
 def _as_picture(image: object) -> tuple[Picture, Callable[[Picture], Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from clearvision.archs import ARCHS
+from clearvision.archs.facts import ArchFacts
 from clearvision.errors import ModelError
 from clearvision.zoo.checkpoint import Checkpoint, Weights
 
@@ -31,6 +34,35 @@ def build_network(checkpoint: Checkpoint) -> nn.Module:
     except RuntimeError as error:
         raise ModelError(f"model '{info.name}' does not fit network {info.arch}: {' '.join(str(error).split())}") from error
     return net.eval()
+
+
+def stated_shapes(arch: str, hyper: dict[str, Any]) -> tuple[dict[str, tuple[int, ...]], ArchFacts]:
+    """Return the shape of every tensor that a network needs, by name, and the network's facts, without filling any memory.
+
+    Raises:
+        ModelError: if the network does not take the arguments.
+    """
+    try:
+        try:
+            with torch.device("meta"), _Valueless():
+                net = ARCHS[arch](**hyper)
+        except (NotImplementedError, RuntimeError):  # a constructor that computes with values
+            net = ARCHS[arch](**hyper)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"network {arch} does not take {hyper}: {error}") from error
+    return {name: tuple(value.shape) for name, value in net.state_dict().items()}, net.facts()  # type: ignore[operator]
+
+
+class _Valueless(TorchFunctionMode):
+    """Skips what only writes values, for tensors that have none: drawing initial weights on "meta" loads PyTorch's compiler."""
+
+    _SHAPING = frozenset(("requires_grad_", "detach_", "unsqueeze_", "squeeze_", "transpose_", "t_", "resize_", "set_"))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.endswith("__") and name not in self._SHAPING and args and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def network_weights(net: nn.Module) -> Weights:

@@ -31,7 +31,7 @@ def find_model(model: str | Path) -> Path:
         return path
     near = get_close_matches(str(model), bundled, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
-    raise ModelError(f"unknown model '{model}'{hint} Bundled: {', '.join(bundled)}; or give the path of a .safetensors file")
+    raise ModelError(f"unknown model '{model}'{hint} Bundled: {', '.join(bundled)}; or give the path of a model file")
 
 
 def model_for(task: str, scale: float) -> str:

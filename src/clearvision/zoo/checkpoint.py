@@ -1,5 +1,7 @@
 """The checkpoint format: one ``.safetensors`` file that holds weights, card and recipe. Numpy only.
 
+Files without our card are other people's, and are handed to :mod:`clearvision.zoo.foreign`, which needs PyTorch.
+
 The file's metadata has two keys: ``card``, the JSON of :class:`~clearvision.types.ModelInfo`, and ``recipe``, the JSON of the
 recipe that made it (absent for converted files). Tensors are float32 or float16; float16 is widened on reading.
 """
@@ -43,20 +45,30 @@ class Checkpoint:
 
 
 def read_info(path: Path) -> ModelInfo:
-    """Return the card in the file's header, without reading the weights.
+    """Return the card in the file's header, without reading the weights; of another's file, the card made of it.
 
     Raises:
-        ModelError: if the file is missing, is not a safetensors file or carries no readable card.
+        ModelError: if the file is missing, damaged, dangerous, or holds no network that is known.
+        MissingExtraError: if it is another's file and reading it needs a package that is not installed.
     """
+    if not has_card(path):
+        from clearvision.zoo.foreign import read_foreign_info
+
+        return read_foreign_info(path)
     return _read(path, weights=False)[0]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Return card, recipe and weights of a checkpoint, all in memory.
+    """Return card, recipe and weights of a checkpoint or of another's file, all in memory.
 
     Raises:
-        ModelError: if the file is missing, damaged or carries no readable card.
+        ModelError: if the file is missing, damaged, dangerous, or holds no network that is known.
+        MissingExtraError: if it is another's file and reading it needs a package that is not installed.
     """
+    if not has_card(path):
+        from clearvision.zoo.foreign import read_foreign
+
+        return read_foreign(path)
     info, recipe, weights = _read(path, weights=True)
     return Checkpoint(info, weights, recipe, hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -82,14 +94,29 @@ def write_checkpoint(
         partial.unlink(missing_ok=True)
 
 
+def has_card(path: Path) -> bool:
+    """Whether a file is a safetensors file with our card; only its header is read.
+
+    Raises:
+        ModelError: if the file is missing or is a damaged safetensors file.
+    """
+    from clearvision.zoo.files import file_kind
+
+    if file_kind(path) != "safetensors":
+        return False
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return "card" in (file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"model file '{path}' is not a readable safetensors file ({error})") from error
+
+
 def _read(path: Path, *, weights: bool) -> tuple[ModelInfo, dict[str, Any] | None, Weights]:
     if not path.is_file():
         raise ModelError(f"model file '{path}' does not exist")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if "card" not in metadata:
-                raise ModelError(f"model file '{path}' has no ClearVision card in its metadata, so its network is unknown")
             info = info_from_card(json.loads(metadata["card"]))
             recipe = json.loads(metadata["recipe"]) if "recipe" in metadata else None
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()} if weights else {}  # noqa: SIM118

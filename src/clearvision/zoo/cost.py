@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearvision.zoo.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PIXELS_720P = 1280 * 720
 _RRDB_TAIL = {"conv_up1": 2, "conv_up2": 4, "conv_hr": 4, "conv_last": 4}  # sides relative to where the body works
 _BRANCHES = (".sk.", ".conv.0.", ".conv.1.", ".conv.2.")  # of re-parameterised convolutions: folded away when the network runs
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "relative_position_index", "attn_mask")  # not learned
 _META_SIDE = 48  # of the input that is run for its shapes; a multiple of what every network needs
 
 
@@ -60,33 +64,45 @@ def model_cost(checkpoint: Checkpoint) -> ModelCost:
 def _running_arrays(checkpoint: Checkpoint) -> Iterable[tuple[str, Any]]:
     folded = any(".eval_conv." in name for name in checkpoint.weights)
     for name, value in checkpoint.weights.items():
-        if not (folded and any(branch in name for branch in _BRANCHES)):
+        if not (folded and any(branch in name for branch in _BRANCHES)) and not name.endswith(_BUFFERS):
             yield name, value
 
 
 def _traced_macs(checkpoint: Checkpoint) -> float | None:
     try:
-        import torch
-        from torch import nn
-
         from clearvision.zoo.build import build_network
     except ImportError:
         return None
-    net = build_network(checkpoint).to("meta")
+    return network_macs(build_network(checkpoint).to("meta"), checkpoint.info.num_in_ch)
+
+
+def network_macs(net: nn.Module, num_in_ch: int) -> float:
+    """Count the multiply-adds of convolutions and linear layers for each pixel of the result, by shapes alone.
+
+    Args:
+        net: a network on PyTorch's "meta" device.
+        num_in_ch: channels of its input.
+    """
+    import torch
+    from torch import nn
+
     total = 0
 
-    def count(module: nn.Module, _: object, output: Any) -> None:  # noqa: ANN401
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
         nonlocal total
         weight = module.weight
         assert isinstance(weight, torch.Tensor)
         if isinstance(module, nn.Linear):
             total += output.numel() * module.in_features
+        elif isinstance(module, nn.ConvTranspose2d):  # its kernel is laid on every pixel of the input
+            total += inputs[0].numel() // inputs[0].shape[1] * weight.numel()
         else:
             total += output.numel() // output.shape[1] * weight.numel()
 
-    hooks = [each.register_forward_hook(count) for each in net.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
+    counted = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    hooks = [each.register_forward_hook(count) for each in net.modules() if isinstance(each, counted)]
     with torch.inference_mode():
-        sr = net(torch.zeros(1, checkpoint.info.num_in_ch, _META_SIDE, _META_SIDE, device="meta"))
+        sr = net(torch.zeros(1, num_in_ch, _META_SIDE, _META_SIDE, device="meta"))
     for hook in hooks:
         hook.remove()
     return total / (sr.shape[-1] * sr.shape[-2])

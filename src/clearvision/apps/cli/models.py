@@ -1,4 +1,4 @@
-"""``clearvision models list | info | export``."""
+"""``clearvision models list | info | convert | families | interpolate | export``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clearvision.apps.cli import console
+from clearvision.apps.cli import console, interpolate
 from clearvision.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from clearvision.zoo.checkpoint import Checkpoint
+    from clearvision.zoo.foreign import Foreign
 
-app = typer.Typer(help="List the models, show a model's card, export a model to other formats.")
+app = typer.Typer(help="List the models, show what a file is, convert other people's weights, mix two models, export one.")
+app.command("interpolate")(interpolate.interpolate)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Model = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model's name or a .safetensors file.")]
+Model = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A bundled model's name or a model file.")]
 
 
 @app.command("list")
@@ -31,9 +33,7 @@ def list_(as_json: AsJson = False) -> int:
         console.say_json(cards)
         return console.DONE
     if not cards:
-        raise ModelError(
-            "this installation has no bundled models; reinstall clearvision, or give the path of a .safetensors file"
-        )
+        raise ModelError("this installation has no bundled models; reinstall clearvision, or give the path of a model file")
     rows = [
         (
             each["name"],
@@ -54,12 +54,19 @@ def list_(as_json: AsJson = False) -> int:
 
 @app.command()
 def info(model: Model, as_json: AsJson = False) -> int:
-    """Show a model's card: what it is for, how it was trained, what it scores, under which terms."""
+    """Show what a file is: network, costs, training, scores, terms; of other people's files too."""
     from clearvision.zoo.catalogue import find_model
-    from clearvision.zoo.checkpoint import read_checkpoint
+    from clearvision.zoo.checkpoint import has_card, read_checkpoint
 
     path = find_model(model)
-    shown = card(read_checkpoint(path), path)
+    foreign = None
+    if not has_card(path):
+        from clearvision.zoo.foreign import inspect_foreign
+
+        foreign = inspect_foreign(path)
+    if foreign is not None and foreign.fault:
+        return _show_misfit(foreign, as_json=as_json)
+    shown = {**card(read_checkpoint(path), path), "notes": foreign.notes if foreign else []}
     if as_json:
         console.say_json(shown)
         return console.DONE
@@ -73,6 +80,7 @@ def info(model: Model, as_json: AsJson = False) -> int:
         ("scale", f"x{shown['scale']}"),
         ("network", f"{shown['arch']} ({settings(shown['hyper'])})"),
         ("parameters", f"{shown['parameters']:,}"),
+        ("multiply-adds", _macs(shown["macs_per_pixel"])),
         ("channels", f"{shown['num_in_ch']} in, {shown['num_out_ch']} out"),
         ("receptive radius", "whole picture" if radius is None else f"{radius} pixels: tiles overlap by it and are exact"),
         ("input size", f"at least {size['minimum']}, padded to a multiple of {size['multiple']}"),
@@ -83,8 +91,56 @@ def info(model: Model, as_json: AsJson = False) -> int:
         ("file", f"{shown['file']} ({console.human_bytes(shown['bytes'])})"),
         ("sha256", shown["sha256"]),
     ]
-    for key, value in rows:
+    for key, value in [*rows, *(("note", note) for note in shown["notes"])]:
         console.say(f"{key:<17} {value or '-'}")
+    return console.DONE
+
+
+@app.command()
+def convert(
+    model: Annotated[str, typer.Argument(metavar="IN", help="A file of weights: .pth, .pt, .ckpt, .safetensors.")],
+    output: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The .safetensors file to write.")],
+    licence: Annotated[str | None, typer.Option(metavar="TEXT", help="The terms of the weights, for the card.")] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="What it is for: clean, photo, restore, face.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write other people's weights as a model file of ours, which opens faster and, for most networks here, without PyTorch."""
+    from clearvision.zoo.catalogue import find_model
+    from clearvision.zoo.checkpoint import has_card, read_checkpoint, write_checkpoint
+
+    path = find_model(model)
+    if output.suffix.lower() != ".safetensors":
+        raise UsageError(f"'{output}' must end in .safetensors, the form that models have here; to others, use 'models export'")
+    if output.exists() and output.samefile(path):
+        raise UsageError(f"'{output}' is the input itself; inputs are never changed, so name another file")
+    if output.exists() and not overwrite:
+        raise UsageError(f"'{output}' exists; name another file, or give --overwrite")
+    if has_card(path):
+        raise UsageError(f"'{path}' is a model file of ours already; there is nothing to convert")
+    checkpoint = read_checkpoint(path)
+    told = {"licence": licence, "task": task}
+    info = dataclasses.replace(
+        checkpoint.info, name=output.stem, **{key: value for key, value in told.items() if value is not None}
+    )
+    write_checkpoint(output, info, checkpoint.weights)
+    if as_json:
+        console.say_json({"path": str(output), "info": dataclasses.asdict(info)})
+        return console.DONE
+    console.say(f"{output}: {info.arch} x{info.scale} ({settings(info.hyper)}), licence {info.licence}")
+    return console.DONE
+
+
+@app.command()
+def families(as_json: AsJson = False) -> int:
+    """List the kinds of weight files that are recognised."""
+    from clearvision.zoo.families import FAMILIES
+
+    known = [(family.__name__, " ".join((family.__doc__ or "").split()).rstrip(".")) for family in FAMILIES]
+    if as_json:
+        console.say_json(dict(known))
+        return console.DONE
+    console.table(("FAMILY", "FILES"), known)
     return console.DONE
 
 
@@ -119,9 +175,13 @@ def export(
 
 def card(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     """Return everything known about a model, as plain data."""
+    from clearvision.zoo.cost import model_cost
+
+    cost = model_cost(checkpoint)
     return {
         **dataclasses.asdict(checkpoint.info),
-        "parameters": sum(value.size for value in checkpoint.weights.values()),
+        "parameters": cost.parameters,
+        "macs_per_pixel": cost.macs_per_pixel,
         "file": str(path),
         "bytes": path.stat().st_size,
         "sha256": checkpoint.sha256,
@@ -136,3 +196,33 @@ def figures(measured: dict[str, float]) -> str:
 def settings(values: dict[str, Any]) -> str:
     """Return named values in one line."""
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _macs(per_pixel: float | None) -> str:
+    if per_pixel is None:
+        return "not told without PyTorch"
+    return f"{per_pixel:,.0f} for each pixel of the result, {per_pixel * 1280 * 720 / 1e9:,.1f} billion for 1280x720"
+
+
+def _show_misfit(foreign: Foreign, *, as_json: bool) -> int:
+    """Tell what a file is that was recognised but does not fit its network."""
+    detection = foreign.detection
+    missing, left_over, misshapen = detection.missing, detection.left_over, detection.misshapen
+    if as_json:
+        told = {"file": str(foreign.path), "sha256": foreign.sha256, "error": foreign.fault, "notes": foreign.notes}
+        network = {"family": detection.match.family, "arch": detection.match.arch, "hyper": detection.match.hyper}
+        console.say_json({**told, **network, "missing": missing, "left_over": left_over, "misshapen": misshapen})
+        return console.FAILED
+    rows = [
+        ("file", str(foreign.path)),
+        ("sha256", foreign.sha256),
+        ("network", f"{detection.match.family} ({settings(detection.match.hyper)})"),
+        *(("missing", name) for name in missing),
+        *(("left over", name) for name in left_over),
+        *(("another shape", name) for name in misshapen),
+        *(("note", note) for note in foreign.notes),
+    ]
+    for key, value in rows:
+        console.say(f"{key:<17} {value}")
+    console.note(f"clearvision: model file '{foreign.path}' cannot be used: {foreign.fault}")
+    return console.FAILED

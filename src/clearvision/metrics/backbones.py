@@ -1,4 +1,4 @@
-"""The pre-trained networks under the perceptual metrics: which file each needs, where it is kept, how it is fetched.
+"""The pre-trained networks under perceptual metrics and losses: which file each needs, where it is kept, how it is fetched.
 
 None of them comes with the package. A file of the user's own may be given instead, or is found in the user's cache, where
 :func:`download_backbone` puts the official one. The hexadecimal in an official file's name begins its SHA-256.

@@ -22,6 +22,16 @@ State = dict[str, Tensor]
 
 OPTIMIZER = {"state": {}, "param_groups": [{"lr": 1e-4}]}
 ONE = torch.zeros(1)
+SWIN: dict[str, Any] = {"embed_dim": 8, "depths": (2, 1), "num_heads": (2, 4), "window_size": 4, "img_size": 8}
+HAT: dict[str, Any] = {
+    "embed_dim": 8,
+    "depths": (1, 2),
+    "num_heads": (2, 2),
+    "window_size": 4,
+    "compress_ratio": 2,
+    "squeeze_factor": 4,
+    "num_feat": 8,
+}
 RRDB = {"num_feat": 8, "num_grow_ch": 4, "num_block": 2}
 
 
@@ -177,6 +187,14 @@ CASES: list[tuple[str, dict[str, Any], Callable[[State], State]]] = [
     ),
     ("rdn", {"num_feat": 8, "num_grow_ch": 4, "num_block": 2, "num_layer": 3, "upscale": 3}, plain),
     ("rdn", {"num_feat": 8, "num_grow_ch": 4, "num_block": 2, "num_layer": 3, "upscale": 4}, rdn_authors),
+    ("swinir", {**SWIN, "upscale": 4, "num_feat": 8}, plain),
+    ("swinir", {**SWIN, "upscale": 3, "upsampler": "pixelshuffledirect"}, plain),
+    ("swinir", {**SWIN, "upscale": 4, "upsampler": "nearest+conv", "num_feat": 8, "resi_connection": "3conv"}, plain),
+    ("swinir", {**SWIN, "upscale": 2, "upsampler": "nearest+conv", "num_feat": 8, "img_size": 12}, plain),
+    ("swinir", {**SWIN, "upscale": 1, "upsampler": "", "num_in_ch": 1}, plain),
+    ("swinir", {**SWIN, "upscale": 1, "upsampler": "", "window_size": 7, "img_size": 14, "img_range": 255.0}, plain),
+    ("hat", {**HAT, "upscale": 2}, plain),
+    ("drct", {**SWIN, "depths": (6, 6), "num_grow_ch": 4, "num_feat": 8, "upscale": 2}, plain),
     (
         "clearvision",
         {"num_feat": 16, "num_grow_ch": 8, "num_block": 2, "scale": 4, "dense_act": "none", "output": "tanh"},

@@ -11,6 +11,7 @@ from clearvision.zoo.families.match import LackingError, Match
 from clearvision.zoo.families.projects import clearvision_first, cyclegan, srgan_bicubic
 from clearvision.zoo.families.residual import edsr, edsr_pytorch, msrresnet, rcan, rcan_authors, rdn, rdn_authors, srresnet
 from clearvision.zoo.families.rrdb import rrdbnet, rrdbnet_2018, rrdbnet_2019
+from clearvision.zoo.families.transformer import drct, hat, swinir
 
 FAMILIES = (
     rrdbnet,
@@ -26,6 +27,9 @@ FAMILIES = (
     rdn_authors,
     rcan,
     rcan_authors,
+    swinir,
+    hat,
+    drct,
     clearvision_first,
     srgan_bicubic,
     cyclegan,

@@ -117,14 +117,17 @@ def turned(image: Pixels, turns: int, mirror: bool) -> Pixels:
     return image[:, ::-1] if mirror else image
 
 
-def to_tensor(images: list[Pixels]) -> Tensor:
-    """Return uint8 (H, W, 3) each as float32 (B, 3, H, W) in [0, 1], channels last in memory, as networks train fastest."""
+def to_tensor(images: list[Pixels], device: torch.device) -> Tensor:
+    """Return uint8 (H, W, 3) each as float32 (B, 3, H, W) in [0, 1], channels last in memory, as networks train fastest.
+
+    Bytes travel to the device, where they become floats: a quarter of the way's traffic.
+    """
     batch = (
         torch.stack([image for image in images if isinstance(image, Tensor)])
         if isinstance(images[0], Tensor)
         else torch.from_numpy(np.stack([np.asarray(image) for image in images]))
     )
-    return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+    return batch.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
 def mix(lq: Tensor, gt: Tensor, augment: Augment, *, seed: int, step: int, first: int) -> tuple[Tensor, Tensor]:

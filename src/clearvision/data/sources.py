@@ -52,6 +52,7 @@ class Source:
         train: the training pictures' files.
         held_out: validation pairs, cut to their centre; in the layout ``unpaired`` pictures of two domains side by side.
         storage: ``ram``, ``device`` or ``stream``.
+        device: where batches come out.
         unreadable: a sentence for each picture that was left out; grows during a run that streams.
         notes: sentences for people on what else was left out or looks wrong.
     """
@@ -62,6 +63,7 @@ class Source:
     train: tuple[Path, ...]
     held_out: list[Pair]
     storage: str
+    device: torch.device
     options: DataOptions
     choosers: tuple[Chooser, ...]
     unreadable: dict[Path, str] = field(default_factory=dict)
@@ -88,10 +90,10 @@ class Source:
             windows = self._ahead.take(step, gt_size, batch_size, rank)
         else:
             windows = [self._window(step, gt_size, rank * batch_size + place) for place in range(batch_size)]
-        gt = to_tensor([window[1] for window in windows])
+        gt = to_tensor([window[1] for window in windows], self.device)
         if windows[0][0] is None:
             return Batch(None, gt)
-        lq = to_tensor([lq for lq, _ in windows if lq is not None])
+        lq = to_tensor([lq for lq, _ in windows if lq is not None], self.device)
         return Batch(*self.mix(lq, gt, step=step, rank=rank))
 
     def mix(self, lq: Tensor, gt: Tensor, *, step: int, rank: int = 0) -> tuple[Tensor, Tensor]:
@@ -166,7 +168,7 @@ def open_source(
         seed: with the step, decides every batch.
         root: what the recipe's folders are relative to.
         gt_sizes: the crop sizes that will be asked for: checked now, and pictures too small for the largest are named.
-        device: where ``storage: device`` holds the pictures.
+        device: where batches come out, and where ``storage: device`` holds the pictures.
         progress: called with how many pictures are read and how many there are.
 
     Raises:
@@ -234,6 +236,7 @@ def _source(opening: Opening, preset: Preset | None, held_out: list[Pair], stora
         train=tuple(path for chooser in choosers for path in chooser.paths),
         held_out=held_out,
         storage=storage,
+        device=opening.device,
         options=opening.data,
         choosers=choosers,
         unreadable=unreadable,

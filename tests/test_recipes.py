@@ -114,3 +114,13 @@ def test_every_recipe_trains(path: Path, pictures: Path, vgg: Path, tmp_path: Pa
     assert sr.shape[-2:] == (16 * recipe.scale, 16 * recipe.scale)
     assert torch.isfinite(sr).all()
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_the_page_on_recipes_knows_them_all_and_its_example_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+    for path in RECIPES:
+        assert f"`{path.stem}`" in text or path.stem.startswith("span")
+    example, stages = (block.partition("```")[0] for block in text.split("```yaml\n")[1:])
+    (tmp_path / "my.yaml").write_text(example + stages, encoding="utf-8")
+    names = [name for name, _ in stage_recipes(load_recipe(tmp_path / "my.yaml"))]
+    assert names == ["psnr", "gan"]

@@ -67,7 +67,7 @@ def write_samples(run_dir: Path, step: int, samples: Sequence[Sample]) -> None:
 
 def drop_samples_after(run_dir: Path, step: int) -> None:
     """Remove the crops of later steps, because the run goes on from ``step``."""
-    for path in (run_dir / FOLDER).glob("*/step-*.png"):
+    for path in (run_dir / FOLDER).glob("*/step-[0-9]*.png"):
         if _step_of(path) > step:
             path.unlink()
 
@@ -80,8 +80,8 @@ def read_strips(run_dir: Path) -> list[Strip]:
     """
     strips: dict[str, Strip] = {}
     for part in read_parts(run_dir):
-        for folder in sorted((part.folder / FOLDER).glob("*-*"), key=lambda path: int(path.name.partition("-")[0])):
-            steps = tuple(sorted((_step_of(path) + part.offset, path) for path in folder.glob("step-*.png")))
+        for folder in sorted((part.folder / FOLDER).glob("[0-9]*-*"), key=lambda path: int(path.name.partition("-")[0])):
+            steps = tuple(sorted((_step_of(path) + part.offset, path) for path in folder.glob("step-[0-9]*.png")))
             lq, gt = folder / "lq.png", folder / "gt.png"
             if steps and lq.is_file():
                 earlier = strips[folder.name].steps if folder.name in strips else ()

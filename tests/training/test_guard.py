@@ -106,8 +106,9 @@ def test_a_discriminator_that_wins_is_told_once() -> None:
 
 def test_a_discriminator_that_guesses_is_told() -> None:
     balance = Balance()
-    said = [balance.watch(logs(0.5, 0.0)) for _ in range(4)]
-    assert str(said[3]).startswith("the discriminator is lost: 50 % of its judgements are right")
+    said = [balance.watch(logs(0.5, 0.0)) for _ in range(10)]
+    assert said[:9] == [None] * 9, "a new discriminator knows nothing yet"
+    assert str(said[9]).startswith("the discriminator is lost: 50 % of its judgements are right")
 
 
 def test_an_even_game_is_quiet() -> None:

@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clearvision.archs import vgg as vgg_module
 from clearvision.archs.facts import ArchFacts
 from clearvision.data.decode import Pair
 from clearvision.data.sources import open_source
 from clearvision.degradations.kernels import unsharp
-from clearvision.errors import ModelError, RecipeError
+from clearvision.errors import RecipeError
 from clearvision.losses.perceptual import PerceptualLoss
 from clearvision.metrics.psnr import psnr_y
 from clearvision.recipe import Phase, Recipe
@@ -83,15 +84,24 @@ class Enlarging(nn.Module):
         return lq.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
-def test_figures_follow_the_protocol_at_any_size(pictures: Pictures, make_weights: Callable) -> None:
+@pytest.fixture
+def vgg(make_weights: Callable, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the file of a VGG19 that is four channels wide."""
+    monkeypatch.setattr(vgg_module, "_CHANNELS", (4,) * 5)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, index in vgg_module.vgg_index("vgg19").items():
+        if name.startswith("conv"):
+            shapes[f"features.{index}.weight"] = (4, 3 if name == "conv1_1" else 4, 3, 3)
+            shapes[f"features.{index}.bias"] = (4,)
+    return make_weights("vgg19", shapes)
+
+
+def test_figures_follow_the_protocol_at_any_size(tiny: Any, pictures: Pictures, vgg: Path) -> None:  # noqa: ANN401
     lq, _ = pictures(21, 26)
     gt, _ = pictures(42, 52)
-    pair = Pair(Path("a.png"), lq, gt)
-    shapes = {"features.0.weight": (64, 3, 3, 3), "features.0.bias": (64,)}
-    recipe_like = {"kind": "perceptual", "layers": {"conv1_1": 1.0}}
-    features = open_features(perceptual_recipe(recipe_like, make_weights("vgg19", shapes)), CPU)
+    features = open_features(tiny.recipe(sections={"vgg": str(vgg)}), CPU)
     assert features is not None
-    validator = Validator([pair], 2, CPU, PerceptualLoss(features, {"conv1_1": 1.0}))
+    validator = Validator([Pair(Path("a.png"), lq, gt)], 2, CPU, PerceptualLoss(features, {"conv1_1": 1.0}))
     figures, (sample,) = validator.figures({"g": Enlarging()})
     sr = lq.repeat(2, 0).repeat(2, 1)
     assert np.array_equal(sample.sr, sr)
@@ -104,33 +114,21 @@ def test_figures_follow_the_protocol_at_any_size(pictures: Pictures, make_weight
     assert deciding("auto", "cycle", replace(validator, paired=False)) is None
 
 
-def perceptual_recipe(loss: dict, vgg: Path) -> Recipe:
-    from clearvision.recipe import recipe_from_plain
-
-    plain = {
-        "name": "tiny",
-        "task": "clean",
-        "scale": 2,
-        "network": {"arch": "span", "upscale": 2},
-        "losses": [loss],
-        "vgg": str(vgg),
-        "train": {"total_steps": 1, "phases": [{"gt_size": 16, "batch_size": 1}]},
-    }
-    return recipe_from_plain(plain | {"train": plain["train"]}, "test")
-
-
-def test_features_are_read_as_far_as_they_are_needed(make_weights: Callable) -> None:
-    """The file ends after the first convolution; a recipe that names a deeper layer finds it wanting."""
-    file = make_weights("vgg19", {"features.0.weight": (64, 3, 3, 3), "features.0.bias": (64,)})
-    recipe = perceptual_recipe({"kind": "perceptual", "layers": {"relu1_1": 2.0}, "criterion": "mse", "weight": 0.5}, file)
+def test_a_gan_with_vgg19_is_judged_by_its_distance(tiny: Any, tmp_path: Path, data: Path, vgg: Path) -> None:  # noqa: ANN401
+    losses = [{"kind": "l1"}, {"kind": "perceptual", "layers": {"relu1_1": 2.0}, "criterion": "mse", "weight": 0.5}]
+    losses += [{"kind": "style", "layers": {"conv2_2": 1.0}}, {"kind": "ms_ssim_l1", "alpha": 0.5}]
+    recipe = tiny.recipe(
+        tiny.gan(), {"losses": losses, "vgg": str(vgg)}, total_steps=4, phases=[{"gt_size": 32, "batch_size": 1}], precision="f32"
+    )
+    outcome = train(recipe, data=data, out=tmp_path / "run", device="cpu")
+    assert outcome.decided_by == "val/vgg"
+    assert outcome.best_value == pytest.approx(outcome.figures["val/vgg"])
+    row = tiny.rows(tmp_path / "run")[0]
+    for name in ("l1", "perceptual", "style", "ms_ssim_l1", "gan"):
+        assert float(row[f"loss/g_{name}"]) > 0
     terms = Terms(recipe.losses, open_features(recipe, CPU))
-    sr, gt = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
-    (value,) = terms(sr, gt).values()
-    assert float(value) > 0
-    assert float(terms(gt, gt)["loss/g_perceptual"]) == 0
-    deeper = perceptual_recipe({"kind": "perceptual", "layers": {"conv1_2": 1.0}}, file)
-    with pytest.raises(ModelError, match=r"has no tensor 'features\.2\.weight'"):
-        open_features(deeper, CPU)
+    gt = torch.rand(1, 3, 32, 32)
+    assert all(float(value.detach()) == pytest.approx(0, abs=1e-6) for value in terms(gt, gt).values())
 
 
 def test_freezing_follows_the_step_and_keeps_what_is_frozen_by_nature(tiny: Any, tmp_path: Path, data: Path) -> None:  # noqa: ANN401

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 WINS, LOSES = 0.98, 0.53  # of the discriminator's judgements, on the moving average
 BACK = 0.03  # how far the average must come back before the same is said again
 MEMORY = 0.8  # of the moving average, from one row of the log to the next
-PATIENCE = 4  # rows before anything is said
+PATIENCE = {"wins": 4, "loses": 10}  # rows before it is said: a new discriminator knows nothing yet
 
 REAL, FAKE, ACCURACY = "d/real", "d/fake", "d/accuracy"
 
@@ -40,16 +40,16 @@ class Balance:
         over = {"wins": self.accuracy < WINS - BACK, "loses": self.accuracy > LOSES + BACK}
         if over.get(self.said, False):
             self.said = ""
-        if self.rows < PATIENCE or self.said:
+        if self.said:
             return None
         share = f"{100 * self.accuracy:.0f} % of its judgements are right, its logits lie {self.gap:.1f} apart"
-        if self.accuracy > WINS:
+        if self.accuracy > WINS and self.rows >= PATIENCE["wins"]:
             self.said = "wins"
             return (
                 f"the discriminator wins: {share}, so the generator learns little from it; "
                 "try objective.real_label=0.9, objective.noise=0.05, objective.d_every=2 or a lower objective.optimizer.rate"
             )
-        if self.accuracy < LOSES:
+        if self.accuracy < LOSES and self.rows >= PATIENCE["loses"]:
             self.said = "loses"
             return (
                 f"the discriminator is lost: {share}, hardly better than guessing; "

@@ -18,7 +18,7 @@ from torch import nn
 
 from clearvision.data.sources import Source, open_source
 from clearvision.errors import ClearVisionError, TrainingError
-from clearvision.losses.perceptual import PerceptualLoss
+from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS, PerceptualLoss
 from clearvision.recipe import Adversarial, Cycle, Fidelity, Recipe, stage_recipes
 from clearvision.training.adversarial import AdversarialObjective
 from clearvision.training.arithmetic import Arithmetic, new_scaler
@@ -34,7 +34,7 @@ from clearvision.training.page import write_report
 from clearvision.training.report import Log, Progress, Watcher
 from clearvision.training.samples import drop_samples_after
 from clearvision.training.state import TrainState, load_state, new_state
-from clearvision.training.terms import Terms, distance_layers, open_features
+from clearvision.training.terms import Terms, open_features
 from clearvision.training.validate import Validator, deciding
 from clearvision.zoo.checkpoint import read_info
 
@@ -174,7 +174,7 @@ def _set_up(recipe: Recipe, data: Path, root: Path, out: Path, team: Team, watch
         progress=lambda done, total: watch(Progress("read", done, total)),
     )
     paired = recipe.data.layout != "unpaired"
-    distance = PerceptualLoss(features, distance_layers(recipe)) if paired and features is not None else None
+    distance = PerceptualLoss(features, REAL_ESRGAN_LAYERS) if paired and features is not None else None
     validator = Validator(source.held_out, recipe.scale, team.device, distance, paired)
     baseline = validator.baseline() if team.first else {}
     objective = _objective(recipe, state, Arithmetic(recipe.train, team, state.scaler), Terms(recipe.losses, features))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -54,13 +54,8 @@ def open_features(recipe: Recipe, device: torch.device) -> VGGFeatures | None:
     index = vgg_index("vgg19")
     if unknown := [layer for layer in layers if layer not in index]:
         raise RecipeError(f"losses: VGG19 has no layer '{unknown[0]}'; it has {', '.join(index)}")
-    last = max((*layers, *distance_layers(recipe)), key=lambda layer: index[layer])
+    last = max((*layers, *REAL_ESRGAN_LAYERS), key=lambda layer: index[layer])
     return VGGFeatures(find_backbone("vgg19", recipe.vgg), last=last).to(device)
-
-
-def distance_layers(recipe: Recipe) -> Mapping[str, float]:
-    """Return the layers of the VGG distance in validations: those of the first perceptual loss, else Real-ESRGAN's."""
-    return next((loss.layers for loss in recipe.losses if loss.kind == "perceptual"), REAL_ESRGAN_LAYERS)
 
 
 def _weighted(weight: float, term: Term) -> Term:

@@ -36,7 +36,7 @@ class Validator:
         pairs: the pictures; the two of a pair show one scene unless ``paired`` is false.
         scale: ground-truth side divided by low-quality side.
         device: where networks run, in float32.
-        distance: between VGG19's features, the recipe's first perceptual loss without its weight; None without VGG19.
+        distance: between VGG19's features, the same in every run; None without VGG19.
         paired: whether lq and gt of a pair show one scene.
     """
 

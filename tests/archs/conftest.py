@@ -82,6 +82,35 @@ class Formula:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in build().parameters())
 
+    def figures(self, net: nn.Module, height: int, width: int) -> Tensor:
+        """Return five figures of a network's output by formula; norms get 1 more, so that what lies behind them matters."""
+        self.fill(net)
+        with torch.no_grad():
+            for layer in net.modules():
+                if isinstance(layer, nn.LayerNorm):
+                    layer.weight += 1
+            sr = net(self.picture(net.facts().num_in_ch, height, width))  # type: ignore[operator]
+        return torch.stack([sr.mean(), sr.std(), sr[0, 0, 0, 0], sr[0, -1, -1, -1], sr[0, 0, 5, 7]])
+
+    def swin_shapes(self, block: str, dim: int, heads: int, window: int, hidden: int, masks: int) -> dict[str, tuple[int, ...]]:
+        """Return the official names and shapes of a Swin block; ``masks`` is its number of masks, 0 without a shift."""
+        layers = {"attn.qkv": (3 * dim, dim), "attn.proj": (dim, dim), "mlp.fc1": (hidden, dim), "mlp.fc2": (dim, hidden)}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for norm in ("norm1", "norm2"):
+            shapes |= {f"{block}.{norm}.weight": (dim,), f"{block}.{norm}.bias": (dim,)}
+        for layer, shape in layers.items():
+            shapes |= {f"{block}.{layer}.weight": shape, f"{block}.{layer}.bias": shape[:1]}
+        shapes[f"{block}.attn.relative_position_bias_table"] = ((2 * window - 1) ** 2, heads)
+        shapes[f"{block}.attn.relative_position_index"] = (window**2, window**2)
+        if masks:
+            shapes[f"{block}.attn_mask"] = (masks, window**2, window**2)
+        return shapes
+
+    def conv_shapes(self, layers: dict[str, tuple[int, int, int]]) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of convolutions given as (channels out, channels in, kernel)."""
+        weights = {f"{name}.weight": (out, into, kernel, kernel) for name, (out, into, kernel) in layers.items()}
+        return weights | {f"{name}.bias": (out,) for name, (out, _, _) in layers.items()}
+
 
 @pytest.fixture
 def formula() -> Formula:

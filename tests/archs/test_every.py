@@ -12,7 +12,9 @@ from torch import nn
 
 from clearvision.archs import (
     ARCHS,
+    DRCT,
     EDSR,
+    HAT,
     RCAN,
     RDN,
     RRDN,
@@ -25,6 +27,7 @@ from clearvision.archs import (
     SRGANBicubic,
     SRResNet,
     SRVGGNetCompact,
+    SwinIR,
 )
 from clearvision.archs.facts import ArchFacts
 from clearvision.archs.receptive import measured_receptive_radius
@@ -33,6 +36,17 @@ from clearvision.zoo.build import network_weights
 from clearvision.zoo.checkpoint import Checkpoint
 
 Hyper = dict[str, object]
+
+# Of the networks with windows; without stochastic depth, so that every step reaches every layer.
+TINY_TRUNK: Hyper = {
+    "embed_dim": 8,
+    "depths": [2],
+    "num_heads": [2],
+    "window_size": 4,
+    "mlp_ratio": 1.0,
+    "drop_path_rate": 0.0,
+    "img_size": 8,
+}
 
 # Small enough that a picture takes well under 0.2 s; one line for every option that changes the structure.
 TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
@@ -93,6 +107,21 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
         {"num_in_ch": 1, "num_out_ch": 1, "num_feat": 4, "num_block": 1, "upsampling": "resize"},
     ),
     "sharpener": (Sharpener, {"num_feat": 8, "dropout": 0.1}),
+    "swinir x2": (SwinIR, {"upscale": 2, "num_feat": 8} | TINY_TRUNK),
+    "swinir x3, direct, 3conv": (
+        SwinIR,
+        {"upscale": 3, "upsampler": "pixelshuffledirect", "resi_connection": "3conv"} | TINY_TRUNK,
+    ),
+    "swinir x2, nearest": (SwinIR, {"upscale": 2, "upsampler": "nearest+conv", "num_feat": 8} | TINY_TRUNK),
+    "swinir x1, grey, odd windows": (
+        SwinIR,
+        {"num_in_ch": 1, "upscale": 1, "upsampler": "", "img_range": 255.0} | TINY_TRUNK | {"window_size": 3, "img_size": 6},
+    ),
+    "drct x2": (DRCT, {"upscale": 2, "num_feat": 8, "num_grow_ch": 4} | TINY_TRUNK),
+    "hat x2": (
+        HAT,
+        {"upscale": 2, "num_feat": 8, "squeeze_factor": 1} | {key: TINY_TRUNK[key] for key in TINY_TRUNK if key != "img_size"},
+    ),
 }
 
 # Outputs that saturate (sigmoid, tanh) hide a far bright pixel from plain arithmetic; the trace by NaN still sees it.

@@ -6,7 +6,9 @@ from torch import nn
 
 from clearvision.archs.clearvision import ClearVisionNet
 from clearvision.archs.cyclegan_resnet import CycleGANResnet
+from clearvision.archs.drct import DRCT
 from clearvision.archs.edsr import EDSR
+from clearvision.archs.hat import HAT
 from clearvision.archs.msrresnet import MSRResNet
 from clearvision.archs.patchgan import NLayerDiscriminator
 from clearvision.archs.rcan import RCAN
@@ -18,13 +20,16 @@ from clearvision.archs.span import SPAN
 from clearvision.archs.srgan_bicubic import SRGANBicubic
 from clearvision.archs.srresnet import SRResNet
 from clearvision.archs.srvgg import SRVGGNetCompact
+from clearvision.archs.swinir import SwinIR
 from clearvision.archs.unet_discriminator import UNetDiscriminatorSN
 from clearvision.archs.vgg_discriminator import VGGStyleDiscriminator
 
 ARCHS: dict[str, type[nn.Module]] = {
     "clearvision": ClearVisionNet,
     "cyclegan_resnet": CycleGANResnet,
+    "drct": DRCT,
     "edsr": EDSR,
+    "hat": HAT,
     "msrresnet": MSRResNet,
     "rcan": RCAN,
     "rdn": RDN,
@@ -35,6 +40,7 @@ ARCHS: dict[str, type[nn.Module]] = {
     "srgan_bicubic": SRGANBicubic,
     "srresnet": SRResNet,
     "srvgg": SRVGGNetCompact,
+    "swinir": SwinIR,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
@@ -46,7 +52,9 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
 __all__ = [
     "ARCHS",
     "DISCRIMINATORS",
+    "DRCT",
     "EDSR",
+    "HAT",
     "RCAN",
     "RDN",
     "RRDN",
@@ -59,4 +67,5 @@ __all__ = [
     "SRResNet",
     "SRVGGNetCompact",
     "Sharpener",
+    "SwinIR",
 ]

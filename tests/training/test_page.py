@@ -83,6 +83,7 @@ def test_every_part_of_the_page(run_dir: Path) -> None:
     assert page.tags.count("svg") == 6  # PSNR, SSIM, loss, rate, gradient norm, speed
     for words in (
         "tiny<x>",
+        "Losses",
         "Finished after 100 steps.",
         "27.00 dB",
         "bicubic 25.50",

@@ -73,9 +73,10 @@ def metric_of(column: str) -> Metric | None:
 
 def figures_of(history: History) -> list[Figure]:
     """Return the charts of a run: validation first, then losses, then what else the log holds."""
-    events = tuple((event.step, event.text if event.kind == "stage" else event.kind) for event in history.events)
     marked = tuple(
-        (step, word) for (step, word), event in zip(events, history.events, strict=True) if event.kind in ("stage", "rollback")
+        (event.step, event.text if event.kind == "stage" else event.kind)
+        for event in history.events
+        if event.kind in ("stage", "rollback")
     )
     baseline = history.facts.get("baseline", {})
     figures = []
@@ -87,10 +88,12 @@ def figures_of(history: History) -> list[Figure]:
             direction = "" if metric.higher_is_better else ", lower is better"
             figures.append(Figure(f"{metric.title}{direction}", (Curve(metric.name, points, 1),), Marks(marked, level, best)))
     taken = {column for column in history.series if column.startswith("val/")}
-    for prefix, title in (*_LOSSES, *_OTHERS):
+    alone = not any(column.startswith("loss/d") for column in history.series)
+    for prefix, name in (*_LOSSES, *_OTHERS):
         columns = [column for column in history.series if column.startswith(prefix) and column not in taken]
         taken.update(columns)
         if columns:
+            title = "Losses" if alone and prefix == "loss/g_" else name
             curves = tuple(
                 Curve(_label(column, prefix) if len(columns) > 1 else title.lower(), history.series[column], index + 1)
                 for index, column in enumerate(columns)

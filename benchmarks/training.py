@@ -131,7 +131,7 @@ def measure_plain(net: str, folder: Path, options: argparse.Namespace) -> float:
     average = copy.deepcopy(net_g)
     optimizer = torch.optim.Adam(net_g.parameters(), lr=1e-4, betas=(0.9, 0.99))
     crops = Crops(folder, gt_size, 2 * options.steps * batch)
-    loader = DataLoader(crops, batch_size=batch, num_workers=2, drop_last=True, persistent_workers=True)
+    loader = DataLoader(crops, batch_size=batch, num_workers=2, persistent_workers=True)  # type: ignore[arg-type]
     started = 0.0
     for step, (lq, gt) in enumerate(loader):
         if step == options.steps:

@@ -24,8 +24,8 @@ def run_plans(images: Sequence[Tensor], plans: Sequence[Plan], *, exact: bool) -
     Args:
         images: (3, h, w) each, sizes may differ; RGB, float32 in [0, 1].
         plans: one a sample.
-        exact: JPEG by libjpeg and MATLAB's bicubic on rounded 8-bit pictures, on the processor and one by one, instead of the
-            batched forms; without gradients.
+        exact: MATLAB's bicubic on rounded 8-bit pictures and JPEG by libjpeg, on the processor and one by one, instead of the
+            batched forms; without gradients. On the processor JPEG is libjpeg's anyway, unless gradients are asked for.
 
     Returns:
         (3, h, w) each, in [0, 1].
@@ -39,11 +39,16 @@ def run_plans(images: Sequence[Tensor], plans: Sequence[Plan], *, exact: bool) -
         for places in groups.values():
             group = [operations[place] for place in places]
             batch = torch.stack([results[place] for place in places])
-            files = is_exact(group[0]) and (exact or group[0]["step"] == "webp")
-            done = _as_files(batch, group) if files else _RUN[str(group[0]["step"])](batch, group)
+            done = _as_files(batch, group) if _by_files(batch, group[0], exact) else _RUN[str(group[0]["step"])](batch, group)
             for place, image in zip(places, done.unbind(), strict=True):
                 results[place] = image
     return results
+
+
+def _by_files(batch: Tensor, operation: Operation, exact: bool) -> bool:
+    """Whether encoders and exact resampling do the step: where that is wanted, and where it is the faster way."""
+    plain = batch.device.type == "cpu" and not batch.requires_grad  # libjpeg takes a third of the arithmetic's time there
+    return is_exact(operation) and (exact or operation["step"] == "webp" or (operation["step"] == "jpeg" and plain))
 
 
 def _alike(operation: Operation, image: Tensor) -> Hashable:

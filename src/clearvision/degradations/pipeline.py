@@ -98,6 +98,7 @@ def degrade(
         share_sizes: samples i with equal (index + i) // share_sizes go through the same sizes and so stay one array; more is
             faster on a GPU, less is more varied.
         exact: JPEG by libjpeg and MATLAB's bicubic on 8 bits, as :func:`degrade_picture`, on the processor and without gradients.
+            A batch on the processor that needs no gradients has its JPEG from libjpeg in any case, which is faster there.
 
     Returns:
         (B, 3, H / scale, W / scale), RGB, float32 in [0, 1] at 8-bit levels.

@@ -392,12 +392,11 @@ def test_values_that_are_not_finite(value: float, tmp_path: Path) -> None:
         read_checkpoint(write(state, tmp_path / "net.pth"))
 
 
-def test_tensors_that_claim_more_than_the_file_holds(tmp_path: Path) -> None:
-    state = network("rrdbnet", num_feat=8, num_grow_ch=4, num_block=1).state_dict()
-    state["conv_body.weight"] = torch.zeros(1).expand(8, 8, 3, 3)
-    huge = {name: torch.zeros(1).expand(value.shape) for name, value in ARCHS["rrdbnet"](num_block=1).state_dict().items()}
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_that_claim_more_than_the_file_holds(dtype: torch.dtype, tmp_path: Path) -> None:
+    vast = {"conv_first.weight": torch.zeros(1, dtype=dtype).expand(2_000_000, 200_000, 3, 3), "body.0.rdb1.conv1.weight": ONE}
     with pytest.raises(ModelError, match=r"its tensors claim [\d,]+ bytes, more than the file's"):
-        read_checkpoint(write(huge, tmp_path / "net.pth"))
+        read_checkpoint(write(vast, tmp_path / "net.pth"))
 
 
 @pytest.mark.parametrize("name", ["body.99999999999.rdb1.conv1.weight", "body.77777.rdb1.conv1.weight"])

@@ -36,7 +36,8 @@ class EnsembleEngine:
     def run(self, batch: Batch) -> Batch:
         """Map lq (B, C, h, w) to the average of eight results (B, C, h * scale, w * scale); raises as the engine's ``run``."""
         total: Batch | None = None
-        results = run_many(self._engine, (look(batch, view) for view in VIEWS))
+        views = (look(batch, view).copy(order="K") for view in VIEWS)  # PyTorch takes no array that runs backwards
+        results = run_many(self._engine, views)
         for view, result in zip(VIEWS, results, strict=True):
             back = look_back(result, view)
             if total is None:

@@ -43,23 +43,25 @@ def stated_shapes(arch: str, hyper: dict[str, Any]) -> tuple[dict[str, tuple[int
         ModelError: if the network does not take the arguments.
     """
     try:
-        try:
-            with torch.device("meta"), _Valueless():
-                net = ARCHS[arch](**hyper)
-        except (NotImplementedError, RuntimeError):  # a constructor that computes with values
+        with _Valueless():
             net = ARCHS[arch](**hyper)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"network {arch} does not take {hyper}: {error}") from error
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}, net.facts()  # type: ignore[operator]
 
 
 class _Valueless(TorchFunctionMode):
-    """Skips what only writes values, for tensors that have none: drawing initial weights on "meta" loads PyTorch's compiler."""
+    """Gives layers parameters without memory, whatever sizes a file made up, and skips what would only write values into them.
+
+    Not ``torch.device("meta")``: that computes index tables on "meta" too, for which PyTorch loads its compiler, in seconds.
+    """
 
     _SHAPING = frozenset(("requires_grad_", "detach_", "unsqueeze_", "squeeze_", "transpose_", "t_", "resize_", "set_"))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         name = getattr(func, "__name__", "")
+        if func is torch.empty:
+            return func(*args, **{**(kwargs or {}), "device": "meta"})
         if name.endswith("_") and not name.endswith("__") and name not in self._SHAPING and args and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))

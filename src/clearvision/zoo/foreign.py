@@ -14,6 +14,7 @@ from clearvision.zoo.checkpoint import Checkpoint, Weights
 from clearvision.zoo.detect import Detection, detect
 from clearvision.zoo.files import Arrays, read_tree
 from clearvision.zoo.published import Published, find_published
+from clearvision.zoo.unwrap import find_state_dicts
 
 SLACK = 1 << 16  # bytes by which tensors may outgrow their file: shared scalars, never weights
 
@@ -65,6 +66,7 @@ def inspect_foreign(path: Path) -> Foreign:
         MissingExtraError: if reading it needs a package that is not installed.
     """
     tree = read_tree(path)
+    _check_claims(path, tree)
     try:
         detection = detect(tree)
     except ModelError as error:
@@ -72,7 +74,7 @@ def inspect_foreign(path: Path) -> Foreign:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     published = find_published(sha256, path.stem)
-    fault = _fault(path, detection)
+    fault = _fault(detection)
     return Foreign(path, detection, _card(path, detection, published, sha256), sha256, published, fault)
 
 
@@ -98,13 +100,20 @@ def _usable(foreign: Foreign) -> Foreign:
     return foreign
 
 
-def _fault(path: Path, detection: Detection) -> str:
+def _check_claims(path: Path, tree: object) -> None:
+    """Refuse tensors that repeat a few stored numbers over a vast shape, before anything spreads them out in memory."""
+    size = path.stat().st_size
+    claimed = max((state.claimed for state in find_state_dicts(tree)), default=0)
+    if claimed > size + SLACK:
+        raise ModelError(
+            f"model file '{path}' cannot be used: its tensors claim {claimed:,} bytes, more than the file's {size:,}"
+        )
+
+
+def _fault(detection: Detection) -> str:
     family = detection.match.family
     if not detection.fits:
         return f"it is {family}, but {detection.misfit()}"
-    size = path.stat().st_size
-    if path.suffix.lower() != ".keras" and detection.taken.claimed > size + SLACK:
-        return f"its tensors claim {detection.taken.claimed:,} bytes, more than the file's {size:,}"
     for name, array in detection.weights().items():
         wrong = 0 if np.isfinite(array).all() else int((~np.isfinite(array)).sum())
         if wrong:

@@ -236,6 +236,13 @@ def test_other_peoples_files_need_pytorch(tmp_path: Path, monkeypatch: pytest.Mo
         read_tree(tmp_path / "model.pth")
 
 
+def test_an_old_pytorch_is_not_let_near_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"w": torch.zeros(1)}, tmp_path / "model.pth")
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    with pytest.raises(ModelError, match=r"PyTorch 2\.9\.1\+cpu cannot open safely \(CVE-2026-24747\); update to 2\.10"):
+        read_tree(tmp_path / "model.pth")
+
+
 def test_a_container_that_holds_itself_ends(tmp_path: Path) -> None:
     endless: dict[str, Any] = {}
     endless["state_dict"] = endless

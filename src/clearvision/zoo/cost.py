@@ -29,7 +29,7 @@ class ModelCost:
 
     Attributes:
         parameters: numbers that the network holds when it runs, re-parameterised branches folded.
-        macs_per_pixel: multiply-adds of convolutions and linear layers for each pixel of the result; None if it cannot be told.
+        macs_per_pixel: multiply-adds for each pixel of the result; None if it cannot be told.
     """
 
     parameters: int
@@ -77,32 +77,15 @@ def _traced_macs(checkpoint: Checkpoint) -> float | None:
 
 
 def network_macs(net: nn.Module, num_in_ch: int) -> float:
-    """Count the multiply-adds of convolutions and linear layers for each pixel of the result, by shapes alone.
+    """Count multiply-adds for each pixel of the result, by shapes alone: convolutions, linear layers, products in attention.
 
     Args:
         net: a network on PyTorch's "meta" device.
         num_in_ch: channels of its input.
     """
     import torch
-    from torch import nn
+    from torch.utils.flop_counter import FlopCounterMode
 
-    total = 0
-
-    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
-        nonlocal total
-        weight = module.weight
-        assert isinstance(weight, torch.Tensor)
-        if isinstance(module, nn.Linear):
-            total += output.numel() * module.in_features
-        elif isinstance(module, nn.ConvTranspose2d):  # its kernel is laid on every pixel of the input
-            total += inputs[0].numel() // inputs[0].shape[1] * weight.numel()
-        else:
-            total += output.numel() // output.shape[1] * weight.numel()
-
-    counted = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    hooks = [each.register_forward_hook(count) for each in net.modules() if isinstance(each, counted)]
-    with torch.inference_mode():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         sr = net(torch.zeros(1, num_in_ch, _META_SIDE, _META_SIDE, device="meta"))
-    for hook in hooks:
-        hook.remove()
-    return total / (sr.shape[-1] * sr.shape[-2])
+    return counter.get_total_flops() / 2 / (sr.shape[-1] * sr.shape[-2])

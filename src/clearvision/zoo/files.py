@@ -2,8 +2,8 @@
 
 What a file is shows in its first bytes, never in its name. PyTorch's formats are pickles, which can call any function when they
 are loaded, so they pass through ``torch.load(weights_only=True)`` alone: it rebuilds tensors and plain containers and refuses the
-rest. PyTorch 2.6, the oldest that this project takes, closed the known ways around that (CVE-2025-32434). Before that call the
-sizes in the archive's directory are checked, so that a small file cannot ask for a large memory.
+rest. Versions of PyTorch with known ways around that (CVE-2025-32434 before 2.6, CVE-2026-24747 before 2.10) are not let near such
+files. Before the call the sizes in the archive's directory are checked, so that a small file cannot ask for a large memory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from clearvision.errors import MissingExtraError, ModelError
 
 Arrays = dict[str, NDArray[Any]]
 
+SAFE_TORCH = (2, 10)
 HEAD = 512  # bytes that tell what a file is
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _REFUSED_NAME = re.compile(r"(?:[Uu]nsupported (?:global: )?GLOBAL|unrecognized function) ([\w.]+)")
@@ -156,6 +157,11 @@ def _check_members(path: Path) -> None:
 
 def _read_torch(path: Path, *, mapped: bool) -> Any:  # noqa: ANN401
     torch = _torch_for(path, "it is a PyTorch file")
+    if tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2]) < SAFE_TORCH:
+        raise ModelError(
+            f"model file '{path}' is a PyTorch file, which PyTorch {torch.__version__} cannot open safely (CVE-2026-24747); "
+            "update to 2.10 or later, or take the weights as .safetensors"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of storages' old names, on every file before 1.6

@@ -16,7 +16,7 @@ _STRANGERS = (
     (r"stylegan_decoder\.", "a face restorer with a StyleGAN decoder (GFPGAN)"),
     (r"quantize\.embedding\.|encoder\.blocks\.\d+\..*quant", "a face restorer with a codebook (CodeFormer, RestoreFormer)"),
     (r"Mixed_5b\.|Conv2d_1a_3x3\.", "an Inception network, which the metric FID uses"),
-    (r"lin\d\.model\.1\.weight|lins\.\d\.", "the heads of the metric LPIPS"),
+    (r"lin\d\.model\.1\.weight", "the heads of the metric LPIPS"),
     (r"text_model\.|visual\.transformer\.|model\.layers\.\d+\.self_attn", "a language or text-and-image model"),
     (r"layer1\.0\.(conv|bn)1\.|fc\.weight", "a ResNet that classifies pictures"),
     (r"flownet\.|block_tea\.|contextnet\.", "a network that makes frames between frames (RIFE)"),

@@ -37,9 +37,9 @@ CPU = torch.device("cpu")
 Pictures = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
 
-def feeder_of(recipe: Recipe, data: Path, rank: int = 0, world: int = 1) -> Feeder:
+def feeder_of(recipe: Recipe, data: Path, rank: int = 0, world: int = 1, *, ahead: bool = False) -> Feeder:
     source = open_source(recipe.data, scale=recipe.scale, seed=recipe.seed, root=data)
-    return Feeder(source, recipe, Team(rank, world, CPU))
+    return Feeder(source, recipe, Team(rank, world, CPU), ahead=ahead)
 
 
 def assert_same(a: Batch, b: Batch) -> None:
@@ -47,7 +47,9 @@ def assert_same(a: Batch, b: Batch) -> None:
         assert torch.equal(x, y)
 
 
-@pytest.mark.parametrize("options", [{}, {"degradation": "clearvision"}, {"degradation": "realesrgan", "usm": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"usm": True}, {"degradation": "clearvision"}, {"degradation": "realesrgan", "usm": True}]
+)
 def test_batches_are_functions_of_the_step(tiny: Any, data: Path, options: dict) -> None:  # noqa: ANN401
     recipe = tiny.recipe(sections={"data": {"val_count": 1, "val_size": 32} | options}, accumulate=2)
     feeder, again = feeder_of(recipe, data), feeder_of(recipe, data)
@@ -57,6 +59,12 @@ def test_batches_are_functions_of_the_step(tiny: Any, data: Path, options: dict)
     assert_same(first, again.batches(3)[0])
     assert not torch.equal(first.lq, second.lq)
     assert not torch.equal(first.lq, feeder.batches(4)[0].lq)
+    in_a_thread = feeder_of(recipe, data, ahead=True)
+    for step in (2, 3, 4, 3):  # as when a run goes back
+        ahead = in_a_thread.batches(step)
+    in_a_thread.close()
+    assert_same(first, ahead[0])
+    assert_same(second, ahead[1])
     sharpened = bool(options.get("usm"))
     assert torch.equal(first.gt, unsharp(first.real)) == sharpened
     assert torch.equal(first.gt, first.real) != sharpened

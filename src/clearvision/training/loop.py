@@ -84,6 +84,7 @@ def fit(run: Run, stop: threading.Event, deadline: float | None) -> None:
         DataError: if the data runs out of readable pictures.
     """
     options, state, team = run.recipe.train, run.state, run.team
+    tell_unreadable(run)
     run.keeper.keep(state)
     while state.step < options.total_steps:
         freeze(run.parameters, options.freeze, state.step)
@@ -142,14 +143,19 @@ def report(run: Run, rate: float) -> bool:
         run.log.add(state.step, {"seconds": state.seconds, "rate": rate, **means, "steps_per_second": speed})
     if warning is not None:
         tell(run, "warning", warning)
-    unreadable = list(run.feeder.source.unreadable.values())
-    for text in unreadable[run.told :]:
-        tell(run, "skipped", text)
-    run.told = len(unreadable)
+    tell_unreadable(run)
     total = run.recipe.train.total_steps
     text = f"{losses_in_words(means)}, {speed:.1f} steps/s" if speed >= 1 else f"{losses_in_words(means)}, {1 / speed:.1f} s/step"
     run.watch(Progress("train", state.step, total, text, (total - state.step) / speed))
     return True
+
+
+def tell_unreadable(run: Run) -> None:
+    """Name the pictures that were left out since the last time."""
+    unreadable = list(run.feeder.source.unreadable.values())
+    for text in unreadable[run.told :]:
+        tell(run, "skipped", text)
+    run.told = len(unreadable)
 
 
 def validate(run: Run) -> None:

@@ -130,7 +130,7 @@ def _train_stage(
     try:
         fit(run, stop, deadline)
     finally:
-        run.feeder.source.close()
+        run.feeder.close()
         if run.log is not None:
             run.log.close()
     state, total = run.state, recipe.train.total_steps
@@ -188,7 +188,7 @@ def _set_up(recipe: Recipe, data: Path, root: Path, out: Path, team: Team, watch
         team=team,
         state=state,
         objective=objective,
-        feeder=Feeder(source, recipe, team),
+        feeder=Feeder(source, recipe, team, ahead=team.device.type == "cuda"),
         parameters=parameters,
         validator=validator,
         baseline=baseline,

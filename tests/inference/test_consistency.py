@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clearvision.errors import ImageShapeError
+from clearvision.errors import ImageShapeError, UsageError
 from clearvision.imaging.resize import resize
 from clearvision.inference.consistency import back_project, consistency, lock_colour
-from clearvision.types import PixelArray
+from clearvision.inference.upscaler import Upscaler
+from clearvision.types import Picture, PixelArray
+from clearvision.zoo.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -76,3 +79,17 @@ def test_what_cannot_be_compared_is_refused(function: object, source: NDArray[np
         call(source[:, :, :1], source)
     with pytest.raises(ImageShapeError, match="same channels and type"):
         call(source.astype(np.float32), source)
+
+
+@pytest.mark.parametrize("lock", ["colour", "input"])
+def test_the_upscaler_holds_results_to_their_input(
+    checkpoint_of: Callable[..., Checkpoint], source: NDArray[np.uint8], lock: str
+) -> None:
+    checkpoint = checkpoint_of("span", feature_channels=16, num_block=2, upscale=2, skip="bilinear")
+    _, before = Upscaler(checkpoint, precision="f32", measure_consistency=True).run(Picture(source), scale=1.7)
+    _, after = Upscaler(checkpoint, precision="f32", lock=lock, measure_consistency=True).run(Picture(source), scale=1.7)  # type: ignore[arg-type]
+    assert before.consistency is not None
+    assert after.consistency is not None
+    assert after.consistency > before.consistency + (10 if lock == "input" else 0)
+    with pytest.raises(UsageError, match="lock 'all' is unknown; known: none, colour, input"):
+        Upscaler(checkpoint, lock="all")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError, UsageError
+from clearvision.imaging import canvas
 
 Kernel = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 
@@ -72,7 +73,7 @@ def _resample(
         return _resample(array[:, :, None], size, scales, kernel, antialias)[:, :, 0]
     if scales[1] < scales[0]:
         swapped = _resample(array.swapaxes(0, 1), (size[1], size[0]), (scales[1], scales[0]), kernel, antialias)
-        return np.ascontiguousarray(swapped.swapaxes(0, 1))
+        return canvas.contiguous(swapped.swapaxes(0, 1))
     return _rows_then_columns(array, size, scales, kernel, antialias)
 
 
@@ -80,7 +81,7 @@ def _rows_then_columns(
     array: NDArray[Any], size: tuple[int, int], scales: tuple[float, float], kernel: Kernel, antialias: bool
 ) -> NDArray[Any]:
     in_height, in_width, channels = array.shape
-    out = np.empty((*size, channels), array.dtype)
+    out = canvas.empty((*size, channels), array.dtype)
     row_weights, row_index = _taps(in_height, size[0], scales[0], kernel, antialias)
     columns = _blocks(*_taps(in_width, size[1], scales[1], kernel, antialias))
     row_bytes = max(in_width * max(1.0, 1 / scales[0]), size[1]) * channels
@@ -92,6 +93,8 @@ def _rows_then_columns(
         for left, right, start, column_weights in columns:
             block = planes[:, :, start : start + column_weights.shape[1]] @ column_weights.T
             out[first:last, left:right] = _rounded(block, array.dtype).transpose(1, 2, 0)
+        canvas.release(out)
+        canvas.release(array)
     return out
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearvision.errors import EngineError, PictureError
+from clearvision.imaging import canvas
 from clearvision.imaging.tiling import Tile, take_window
 from clearvision.inference.engines import Batch, Engine, open_engine, run_many
 from clearvision.inference.ensemble import EnsembleEngine
-from clearvision.inference.plan import halo_for, longest_side, plan_pass
+from clearvision.inference.plan import USUAL, Budget, halo_for, longest_side, plan_pass
 from clearvision.inference.verify import EXACT, SeamCheck
 from clearvision.types import PixelArray
 from clearvision.zoo.checkpoint import Checkpoint
@@ -67,6 +68,7 @@ class Enlarger:
         precision: likewise.
         engine: name of the engine, likewise.
         tta: average eight views of every window; see :mod:`clearvision.inference.ensemble`.
+        budget: how much memory windows and pictures may take.
 
     Raises:
         UsageError: as :func:`~clearvision.inference.engines.open_engine`; as do ModelError and MissingExtraError.
@@ -80,9 +82,11 @@ class Enlarger:
         precision: str = "auto",
         engine: str | None = None,
         tta: bool = False,
+        budget: Budget = USUAL,
     ) -> None:
         self.checkpoint = checkpoint
         self._tta = tta
+        self._budget = budget
         self.engine = self._open(device, precision, engine)
 
     def enlarge(
@@ -104,10 +108,12 @@ class Enlarger:
         scale = self.checkpoint.info.scale
         height, width, channels = pixels.shape
         limits = _limits(pixels)
-        out = cast("PixelArray", np.empty((height * scale, width * scale, channels), pixels.dtype))
+        out = cast(
+            "PixelArray", canvas.empty((height * scale, width * scale, channels), pixels.dtype, above=self._budget.in_memory)
+        )
         while True:
             engine = outcome.engine
-            tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile)
+            tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile, self._budget.tile_memory)
             check = SeamCheck(tiles, scale, self.checkpoint.info.size.multiple) if verify else None
             try:
                 self._fill(out, pixels, tiles, engine, limits, check, progress)
@@ -143,6 +149,8 @@ class Enlarger:
             if check is not None:
                 check.keep(tile, image)
             _round_into(out[tile.core(scale)], image[tile.core_in_window(scale)], limits)
+            canvas.release(out)
+            canvas.release(pixels)
             done += _area(tile)
             if progress is not None:
                 progress(done, total)

@@ -6,16 +6,47 @@ import math
 from dataclasses import dataclass
 
 from clearvision.errors import UsageError
+from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 from clearvision.imaging.tiling import Tile, plan_tiles, window_side
 from clearvision.types import ModelInfo
 
 MAX_SCALE = 16
 MIN_TILE = 16
 TILE_MEMORY = 768 << 20  # bytes that the activations of one window may take unless a tile is asked for
+PROGRAM_MEMORY = 300 << 20  # bytes that libraries, weights and buffers take beside pictures and windows
+LEAST_MEMORY = 500 << 20
 EXACT_HALO = 128  # the largest receptive radius that is honoured in full: beyond it most of the work would be halo
 SHORT_HALO = 64  # the halo of networks that look further, or everywhere; their tiles are not exact
 WIDTH_STEP = 16  # oneDNN's AMX convolutions take 2 to 3.5 times as long for some odd widths, such as 263, 359 and 543
 PASS_EXCESS = 1.05  # enlargement beyond the network's scale that is left to resampling rather than to a second pass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much memory may be taken.
+
+    Attributes:
+        tile_memory: bytes that the activations of one window may take.
+        in_memory: bytes of one picture beyond which it lies on disk, where it takes next to no memory.
+    """
+
+    tile_memory: int = TILE_MEMORY
+    in_memory: int = LARGEST_IN_MEMORY
+
+    @classmethod
+    def of(cls, memory: int) -> Budget:
+        """Return the budget that keeps the whole program within so many bytes.
+
+        Raises:
+            UsageError: if that is less than the program needs.
+        """
+        if memory < LEAST_MEMORY:
+            raise UsageError(f"memory ({memory / 1e6:.0f} MB) must be at least {LEAST_MEMORY / 1e6:.0f} MB")
+        room = memory - PROGRAM_MEMORY
+        return cls(min(TILE_MEMORY, room // 2), min(LARGEST_IN_MEMORY, room // 8))
+
+
+USUAL = Budget()
 
 
 @dataclass(frozen=True)
@@ -103,7 +134,9 @@ def padded_size(info: ModelInfo, height: int, width: int) -> tuple[int, int]:
     return rows, columns
 
 
-def plan_pass(info: ModelInfo, precision: str, height: int, width: int, tile: int | None) -> tuple[Tile, ...]:
+def plan_pass(
+    info: ModelInfo, precision: str, height: int, width: int, tile: int | None, tile_memory: int = TILE_MEMORY
+) -> tuple[Tile, ...]:
     """Return the windows of one pass over a picture, planned at its padded size.
 
     Args:
@@ -111,7 +144,8 @@ def plan_pass(info: ModelInfo, precision: str, height: int, width: int, tile: in
         precision: arithmetic, for the memory.
         height: rows of what the network is given.
         width: columns likewise.
-        tile: longest side of a window without its halo; None for the least work that fits in :data:`TILE_MEMORY`.
+        tile: longest side of a window without its halo; None for the least work that fits in ``tile_memory``.
+        tile_memory: bytes that the activations of one window may take.
 
     Raises:
         UsageError: if the tile is below 16.
@@ -120,13 +154,21 @@ def plan_pass(info: ModelInfo, precision: str, height: int, width: int, tile: in
         raise UsageError(f"tile ({tile}) must be at least {MIN_TILE}")
     halo, _ = halo_for(info)
     rows, columns = padded_size(info, height, width)
-    room = TILE_MEMORY // bytes_per_pixel(info, precision)
+    room = tile_memory // bytes_per_pixel(info, precision)
     sides = (tile, tile) if tile is not None else _least_work(rows, columns, halo, info.size.multiple, room)
     return tuple(plan_tiles(rows, columns, tile=sides, halo=halo, multiple=info.size.multiple, width_step=WIDTH_STEP))
 
 
 def plan_picture(
-    info: ModelInfo, precision: str, *, height: int, width: int, sample_bytes: int, target: tuple[int, int], tile: int | None
+    info: ModelInfo,
+    precision: str,
+    *,
+    height: int,
+    width: int,
+    sample_bytes: int,
+    target: tuple[int, int],
+    tile: int | None,
+    budget: Budget = USUAL,
 ) -> Plan:
     """Return the plan for a picture of three channels; see :class:`Plan`.
 
@@ -138,23 +180,29 @@ def plan_picture(
         sample_bytes: bytes of one sample: 1, 2 or 4.
         target: (height, width) of the result.
         tile: as in :func:`plan_pass`.
+        budget: how much memory windows and pictures may take.
 
     Raises:
         UsageError: if the tile is below 16.
     """
+
+    def held(pixels: int) -> int:
+        size = 3 * sample_bytes * pixels
+        return size if size <= budget.in_memory else 0
+
     passes = count_passes(info.scale, max(target[0] / height, target[1] / width))
     size, windows, memory, longest = (height, width), 0, 0, 0
     pictures = [height * width]
     for _ in range(passes):
-        tiles = plan_pass(info, precision, *size, tile)
+        tiles = plan_pass(info, precision, *size, tile, budget.tile_memory)
         size = (size[0] * info.scale, size[1] * info.scale)
         windows += len(tiles)
         longest = max(longest, longest_side(tiles))
         pictures.append(size[0] * size[1])
         window = (tiles[0].y1 - tiles[0].y0) * (tiles[0].x1 - tiles[0].x0)
-        memory = max(memory, window * bytes_per_pixel(info, precision) + 3 * sample_bytes * sum(pictures[-2:]))
+        memory = max(memory, window * bytes_per_pixel(info, precision) + sum(map(held, pictures[-2:])))
     if size != target:
-        memory = max(memory, 3 * sample_bytes * (pictures[-1] + target[0] * target[1]))
+        memory = max(memory, held(pictures[-1]) + held(target[0] * target[1]))
     return Plan(*target, passes, longest, windows, halo_for(info)[1], memory)
 
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from clearvision.errors import PictureError, UsageError
 from clearvision.imaging.resize import resize
+from clearvision.inference.consistency import back_project, consistency, lock_colour
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
 from clearvision.inference.ensemble import VIEWS
-from clearvision.inference.plan import Plan, plan_picture, target_size
+from clearvision.inference.kinds import as_picture
+from clearvision.inference.plan import USUAL, Budget, Plan, halo_for, plan_picture, target_size
+from clearvision.inference.wrap import Tileable, axes_of, renormalise, resize_wrapped, unwrapped, wrap_margin, wrapped
 from clearvision.types import ModelInfo, Picture, PixelArray
 from clearvision.zoo.catalogue import find_model, model_for
 from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as PilImage
+Lock = Literal["none", "colour", "input"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class UpscaleReport:
         retries: every step down the retry ladder, in words; empty when all went well.
         tile_error: largest difference across the cuts, where that was asked for.
         views: views of the picture that were averaged: 8 with the self-ensemble, else 1.
+        consistency: PSNR in dB between the result made small again and the picture, where that was asked for.
     """
 
     engine: str
@@ -50,6 +52,7 @@ class UpscaleReport:
     retries: tuple[str, ...] = ()
     tile_error: float | None = None
     views: int = 1
+    consistency: float | None = None
 
 
 class Upscaler:
@@ -67,6 +70,12 @@ class Upscaler:
         engine: ``openvino``, ``torch`` or None for the one that suits the device.
         tta: average the results of eight views of the picture, flipped and turned, at eight times the cost.
         vividness: between the faithful (0) and the vivid (1) twin of a model that has twins.
+        lock: ``colour`` gives results the picture's own colours over areas, ``input`` makes them give the picture back when
+            made small again; see :mod:`clearvision.inference.consistency`.
+        measure_consistency: whether to measure that, at the cost of making every result small again.
+        tileable: ``x``, ``y`` or ``both`` for textures that repeat; see :mod:`clearvision.inference.wrap`.
+        normal_map: whether pictures are normal maps, whose vectors get length 1 again.
+        memory: bytes that the program may take, 500 MB or more; what does not fit lies on disk meanwhile.
 
     Raises:
         ModelError: if the model is unknown, damaged or does not fit its network, or has no twin where vividness is given.
@@ -84,8 +93,19 @@ class Upscaler:
         engine: str | None = None,
         tta: bool = False,
         vividness: float | None = None,
+        lock: Lock = "none",
+        measure_consistency: bool = False,
+        tileable: Tileable = "none",
+        normal_map: bool = False,
+        memory: int | None = None,
     ) -> None:
-        self._enlarger = Enlarger(_open(model, vividness), device=device, precision=precision, engine=engine, tta=tta)
+        if lock not in get_args(Lock):
+            raise UsageError(f"lock '{lock}' is unknown; known: {', '.join(get_args(Lock))}")
+        self._lock, self._measures, self._normal_map = lock, measure_consistency, normal_map
+        self._wraps = axes_of(tileable)
+        self._budget = USUAL if memory is None else Budget.of(memory)
+        checkpoint = _open(model, vividness)
+        self._enlarger = Enlarger(checkpoint, device=device, precision=precision, engine=engine, tta=tta, budget=self._budget)
         self._views = len(VIEWS) if tta else 1
         self._tile = tile
         self.plan(1, 1)  # refuses a wrong tile now rather than at the first picture
@@ -125,7 +145,14 @@ class Upscaler:
         )
         precision = self._enlarger.engine.precision
         return plan_picture(
-            self.info, precision, height=height, width=width, sample_bytes=sample_bytes, target=target, tile=self._tile
+            self.info,
+            precision,
+            height=height,
+            width=width,
+            sample_bytes=sample_bytes,
+            target=target,
+            tile=self._tile,
+            budget=self._budget,
         )
 
     def __call__(
@@ -140,7 +167,7 @@ class Upscaler:
         progress: Progress | None = None,
     ) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
         """Return an image enlarged, of the same kind; see the class for kinds and :meth:`run` for the rest."""
-        picture, back = _as_picture(image)
+        picture, back = as_picture(image)
         wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
         return back(self.run(picture, **wishes, verify_tiles=verify_tiles, progress=progress)[0])  # type: ignore[arg-type]
 
@@ -188,20 +215,19 @@ class Upscaler:
             megapixels=megapixels,
             sample_bytes=pixels.dtype.itemsize,
         )
-        _check_memory(plan)
+        _check_memory(plan, self._lock != "none")
         outcome = Outcome(self._enlarger.engine, self._tile)
         if picture.alpha is not None:
             from clearvision.imaging.alpha import bleed_colour
 
             pixels = bleed_colour(pixels, picture.alpha)
+        source = pixels
         for index in range(plan.passes):
             report = _part_of(progress, index, plan.passes, self.info.scale)
-            pixels = self._enlarger.enlarge(pixels, outcome, verify=verify_tiles, progress=report)
-        result = replace(
-            picture,
-            pixels=_fit(pixels, plan),
-            alpha=None if picture.alpha is None else _fit(picture.alpha, plan),
-        )
+            pixels = self._pass(pixels, outcome, verify_tiles, report)
+        pixels, agreement = self._finish(_fit(pixels, plan, self._wraps), source)
+        alpha = None if picture.alpha is None else _fit(picture.alpha, plan, self._wraps)
+        result = replace(picture, pixels=pixels, alpha=alpha)
         engine = outcome.engine
         seconds = time.perf_counter() - start
         retries = tuple(outcome.retries)
@@ -215,7 +241,29 @@ class Upscaler:
             retries,
             outcome.tile_error,
             self._views,
+            agreement,
         )
+
+    def _pass(self, pixels: PixelArray, outcome: Outcome, verify: bool, progress: Progress | None) -> PixelArray:
+        """Run the network over a picture once, with what repeats continued beyond the edges."""
+        if not any(self._wraps):
+            return self._enlarger.enlarge(pixels, outcome, verify=verify, progress=progress)
+        halo, multiple = halo_for(self.info)[0], self.info.size.multiple
+        margins = [
+            wrap_margin(side, halo, multiple) if wraps else 0 for side, wraps in zip(pixels.shape[:2], self._wraps, strict=True)
+        ]
+        large = self._enlarger.enlarge(wrapped(pixels, *margins), outcome, verify=verify, progress=progress)
+        return np.ascontiguousarray(unwrapped(large, *(margin * self.info.scale for margin in margins)))
+
+    def _finish(self, pixels: PixelArray, source: PixelArray) -> tuple[PixelArray, float | None]:
+        """Return a result held to its input as asked for, and how far it agrees with it."""
+        if pixels.shape[0] < source.shape[0] or pixels.shape[1] < source.shape[1]:
+            return pixels, None
+        if self._normal_map:
+            pixels = renormalise(pixels)
+        if self._lock != "none":
+            pixels = (lock_colour if self._lock == "colour" else back_project)(pixels, source)
+        return pixels, consistency(pixels, source) if self._measures else None
 
 
 def upscale(
@@ -255,7 +303,7 @@ def upscale(
         ModelError: if the model is unknown or damaged.
         EngineError: if the picture could not be computed.
     """
-    picture, back = _as_picture(image)
+    picture, back = as_picture(image)
     rows, columns = picture.pixels.shape[:2]
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     if model is None:
@@ -281,27 +329,6 @@ def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint
     return at_vividness(model, vividness)
 
 
-def _as_picture(image: object) -> tuple[Picture, Callable[[Picture], Any]]:
-    """Return an image as a picture, and how to turn the result into the same kind."""
-    if isinstance(image, Picture):
-        return image, lambda picture: picture
-    if isinstance(image, np.ndarray):
-        from clearvision.imaging.convert import picture_from_array, picture_to_array
-
-        shaped = np.atleast_3d if image.ndim == 3 else np.asarray  # (H, W, 1) stays so
-        return picture_from_array(image), lambda picture: shaped(picture_to_array(picture))
-    from clearvision.imaging.convert import picture_from_pil, picture_to_pil
-
-    if isinstance(image, str | os.PathLike):
-        from clearvision.imaging.io import read_picture
-
-        return read_picture(Path(image)), picture_to_pil
-    if hasattr(image, "getexif"):  # a Pillow image, without importing Pillow to find out
-        pil: PilImage = image  # type: ignore[assignment]
-        return picture_from_pil(pil), picture_to_pil
-    raise UsageError(f"cannot upscale a {type(image).__name__}; give a path, a Pillow image, a numpy array or a Picture")
-
-
 def _part_of(progress: Progress | None, index: int, passes: int, scale: int) -> Progress | None:
     """Return a callback for one of several passes, of which each has ``scale**2`` times the pixels of the one before."""
     if progress is None:
@@ -315,23 +342,25 @@ def _part_of(progress: Progress | None, index: int, passes: int, scale: int) -> 
     return part
 
 
-def _fit(array: PixelArray, plan: Plan) -> PixelArray:
+def _fit(array: PixelArray, plan: Plan, wraps: tuple[bool, bool]) -> PixelArray:
     """Resample to the plan's size, without overshoot."""
     if array.shape[:2] == (plan.height, plan.width):
         return array
-    resized = resize(array, plan.height, plan.width)
+    resized = resize_wrapped(array, plan.height, plan.width, wraps) if any(wraps) else resize(array, plan.height, plan.width)
     if array.dtype == np.float32:  # integers are clipped already
         np.clip(resized, min(float(array.min()), 0.0), max(float(array.max()), 1.0), out=resized)
     return resized
 
 
-def _check_memory(plan: Plan) -> None:
+def _check_memory(plan: Plan, locked: bool) -> None:
+    """Refuse what this machine cannot hold; correcting a result takes it and two differences in float32."""
+    needed = max(plan.memory, 3 * 3 * 4 * plan.height * plan.width if locked else 0)
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
         return
-    if plan.memory > memory:
+    if needed > memory:
         raise PictureError(
-            f"a result of {plan.width}x{plan.height} pixels takes about {plan.memory / 1e9:.0f} GB of memory and this machine "
-            f"has {memory / 1e9:.0f} GB; use a smaller scale"
+            f"a result of {plan.width}x{plan.height} pixels takes about {needed / 1e9:.0f} GB of memory and this machine "
+            f"has {memory / 1e9:.0f} GB; use a smaller scale{', or leave its colours unlocked' if locked else ''}"
         )

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from clearvision.imaging.tiling import Tile
 
-EXACT = 1e-5  # the most by which float32 sums may differ for the order they were added in; results lie in about [0, 1]
+# The most by which float32 sums may differ for the order they were added in; results lie in about [0, 1]. Seen: 2e-7 for trained
+# SPAN, 4e-5 for 94 convolutions with random weights on an AMD EPYC. A grey level of 8 bits is 4e-3.
+EXACT = 1e-4
 
 Region = tuple[int, int, int, int]  # y0, y1, x0, x1, in pixels of the input
 

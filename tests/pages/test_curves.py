@@ -45,6 +45,9 @@ def test_values_of_many_sizes_get_a_logarithmic_axis() -> None:
     assert far is not None
     assert not near.logarithmic
     assert (far.low, far.high, far.logarithmic) == (-3, 2, True)
+    kept = frame_of([Curve("a", ((1, 0.005), (2, 20.0)), 0)], Marks(linear=True))
+    assert kept is not None
+    assert not kept.logarithmic
     below = frame_of([Curve("a", ((1, -0.005), (2, 20.0)), 0)], Marks())
     assert below is not None
     assert not below.logarithmic

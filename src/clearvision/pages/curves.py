@@ -65,11 +65,13 @@ class Marks:
         events: steps at which something happened, such as a new stage, each with a word.
         baseline: a value to compare with and its name.
         best: the step and value of the best point of the first curve.
+        linear: keep the y axis linear, however different the values are.
     """
 
     events: tuple[tuple[int, str], ...] = ()
     baseline: tuple[str, float] | None = None
     best: tuple[int, float] | None = None
+    linear: bool = False
 
 
 def frame_of(curves: Sequence[Curve], marks: Marks) -> Frame | None:
@@ -81,7 +83,7 @@ def frame_of(curves: Sequence[Curve], marks: Marks) -> Frame | None:
     least, most = min(values), max(values)
     if marks.baseline is not None and math.isfinite(marks.baseline[1]):
         least, most = min(least, marks.baseline[1]), max(most, marks.baseline[1])
-    logarithmic = least > 0 and most / least > TURN
+    logarithmic = not marks.linear and least > 0 and most / least > TURN
     if logarithmic:
         low, high = math.floor(math.log10(least) + 1e-9), math.ceil(math.log10(most) - 1e-9)
         bounds = (float(low), float(max(high, low + 1)), 1.0)

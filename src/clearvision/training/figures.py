@@ -98,7 +98,7 @@ def figures_of(history: History) -> list[Figure]:
                 Curve(_label(column, prefix) if len(columns) > 1 else title.lower(), history.series[column], index + 1)
                 for index, column in enumerate(columns)
             )
-            figures.append(Figure(title, curves, Marks(marked)))
+            figures.append(Figure(title, curves, Marks(marked, linear=prefix == "rate")))  # its shape says which schedule it is
     return figures
 
 

@@ -108,7 +108,11 @@ def _cards(history: History) -> list[str]:
         if metric is None or last is None:
             continue
         best = history.best(column, higher_is_better=metric.higher_is_better)
-        more = [] if best is None or best[1] == last else [f"best {metric.shown(best[1])} at step {best[0]:,}"]
+        more = (
+            []
+            if best is None or metric.shown(best[1]) == metric.shown(last)
+            else [f"best {metric.shown(best[1])} at step {best[0]:,}"]
+        )
         if column in baseline:
             more.append(f"{history.against} {metric.shown(baseline[column])}")
         cards.append((metric.name, f"{metric.shown(last)} {metric.unit}".strip(), more))

@@ -23,7 +23,7 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
 @pytest.fixture
 def texture() -> NDArray[np.uint8]:
     """Sides that are no multiple of 2, so that phases count, and longer than any radius here, so that a sheet shows the truth."""
-    return np.random.default_rng(3).integers(40, 216, (45, 43, 3)).astype(np.uint8)
+    return np.random.default_rng(3).integers(40, 216, (61, 59, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("arch", "hyper"), NETWORKS, ids=[name for name, _ in NETWORKS])

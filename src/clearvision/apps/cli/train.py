@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 from pathlib import Path
@@ -56,6 +57,7 @@ def train(
             raise
         raise MissingExtraError(f"training needs {error.name}, not installed; pip install 'clearvision[train]'") from error
 
+    logging.getLogger("clearvision").addHandler(logging.NullHandler())  # the watcher tells the same, above its bar
     with console.Watcher() as watcher:
         outcome = run_training(
             loaded,

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from clearvision import __version__
 from clearvision.errors import DataError
 
 RECORD = "downloads.json"
@@ -120,7 +119,7 @@ def _one_request(url: str, part: Path, size: int | None, progress: Progress | No
     have = part.stat().st_size if part.exists() else 0
     if size is not None and have == size:
         return
-    request = urllib.request.Request(url, headers={"User-Agent": f"clearvision/{__version__}", "Accept-Encoding": "identity"})
+    request = urllib.request.Request(url, headers={"User-Agent": "clearvision", "Accept-Encoding": "identity"})
     tag = _tag_of(part)
     if have:
         request.add_header("Range", f"bytes={have}-")

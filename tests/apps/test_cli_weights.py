@@ -197,3 +197,12 @@ def test_evaluate_in_eight_views(run: Callable, photo_writer: Callable, tmp_path
     views = run("evaluate", "--model", "clean-x2", "--data", folder, "--tta", "--json")
     assert "clean-x2 tta" in views.out
     assert "clean-x2 tta" not in plain.out
+
+
+def test_info_does_not_call_tiles_exact_that_are_not(run: Callable, tmp_path: Path) -> None:
+    from clearvision.archs import RCAN, RRDBNet
+
+    torch.save(RRDBNet(num_feat=4, num_grow_ch=2, num_block=2, scale=1).state_dict(), tmp_path / "far.pth")
+    assert "receptive radius  136 pixels: tiles overlap by 64 pixels only" in run("models", "info", tmp_path / "far.pth").out
+    torch.save(RCAN(num_feat=8, num_group=1, num_block=1, squeeze_factor=4).state_dict(), tmp_path / "all.pth")
+    assert "receptive radius  the whole picture: tiles overlap by 64 pixels" in run("models", "info", tmp_path / "all.pth").out

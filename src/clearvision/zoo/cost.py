@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 PIXELS_720P = 1280 * 720
 _RRDB_TAIL = {"conv_up1": 2, "conv_up2": 4, "conv_hr": 4, "conv_last": 4}  # sides relative to where the body works
 _BRANCHES = (".sk.", ".conv.0.", ".conv.1.", ".conv.2.")  # of re-parameterised convolutions: folded away when the network runs
-_BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "relative_position_index", "attn_mask")  # not learned
+_BUFFERS = (  # ends of names of what is not learned
+    *("running_mean", "running_var", "num_batches_tracked"),
+    *("relative_position_index", "relative_position_index_SA", "relative_position_index_OCA", "attn_mask"),
+)
 _META_SIDE = 48  # of the input that is run for its shapes; a multiple of what every network needs
 
 

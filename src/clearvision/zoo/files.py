@@ -2,8 +2,8 @@
 
 What a file is shows in its first bytes, never in its name. PyTorch's formats are pickles, which can call any function when they
 are loaded, so they pass through ``torch.load(weights_only=True)`` alone: it rebuilds tensors and plain containers and refuses the
-rest. Versions of PyTorch with known ways around that (CVE-2025-32434 before 2.6, CVE-2026-24747 before 2.10) are not let near such
-files. Before the call the sizes in the archive's directory are checked, so that a small file cannot ask for a large memory.
+rest. Versions of PyTorch with known ways around that (CVE-2025-32434 before 2.6, CVE-2026-24747 before 2.10) are not let near
+such files. Before the call the sizes in the archive's directory are checked, so that a small file cannot ask for a large memory.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from clearvision.apps.cli import console, interpolate
 from clearvision.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from clearvision.types import ModelInfo
     from clearvision.zoo.checkpoint import Checkpoint
     from clearvision.zoo.foreign import Foreign
 
@@ -66,11 +67,11 @@ def info(model: Model, as_json: AsJson = False) -> int:
         foreign = inspect_foreign(path)
     if foreign is not None and foreign.fault:
         return _show_misfit(foreign, as_json=as_json)
-    shown = {**card(read_checkpoint(path), path), "notes": foreign.notes if foreign else []}
+    checkpoint = read_checkpoint(path)
+    shown = {**card(checkpoint, path), "notes": foreign.notes if foreign else []}
     if as_json:
         console.say_json(shown)
         return console.DONE
-    radius = shown["receptive_radius"]
     size = shown["size"]
     rows = [
         ("name", shown["name"]),
@@ -82,7 +83,7 @@ def info(model: Model, as_json: AsJson = False) -> int:
         ("parameters", f"{shown['parameters']:,}"),
         ("multiply-adds", _macs(shown["macs_per_pixel"])),
         ("channels", f"{shown['num_in_ch']} in, {shown['num_out_ch']} out"),
-        ("receptive radius", "whole picture" if radius is None else f"{radius} pixels: tiles overlap by it and are exact"),
+        ("receptive radius", _radius(checkpoint.info)),
         ("input size", f"at least {size['minimum']}, padded to a multiple of {size['multiple']}"),
         ("precisions", ", ".join(shown["precisions"])),
         ("figures", figures(shown["figures"])),
@@ -196,6 +197,16 @@ def figures(measured: dict[str, float]) -> str:
 def settings(values: dict[str, Any]) -> str:
     """Return named values in one line."""
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _radius(info: ModelInfo) -> str:
+    from clearvision.inference.plan import halo_for
+
+    halo, exact = halo_for(info)
+    if exact:
+        return f"{info.receptive_radius} pixels: tiles overlap by it and are exact"
+    reach = "the whole picture" if info.receptive_radius is None else f"{info.receptive_radius} pixels"
+    return f"{reach}: tiles overlap by {halo} pixels only and differ a little from the whole"
 
 
 def _macs(per_pixel: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,18 @@ def bundled(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the tiny networks stand for the bundled models; return their folder."""
     monkeypatch.setattr("clearvision.zoo.catalogue.WEIGHTS_DIR", weights_dir)
     return weights_dir
+
+
+@pytest.fixture
+def both_families(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tiny networks stand for bundled models of the ``clean`` and the ``photo`` family."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for family in ("clean", "photo"):
+        for scale in (2, 4):
+            info, weights = tiny_span(f"{family}-x{scale}", scale)
+            write_checkpoint(folder / f"{info.name}.safetensors", replace(info, task=family), weights)
+    monkeypatch.setattr("clearvision.zoo.catalogue.WEIGHTS_DIR", folder)
 
 
 @dataclass(frozen=True)

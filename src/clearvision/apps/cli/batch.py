@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from clearvision.apps.cli import console
 from clearvision.apps.cli.jobs import Job
 from clearvision.imaging.frames import Frames
-from clearvision.types import Picture
+from clearvision.types import ModelInfo, Picture
 
 if TYPE_CHECKING:
-
     from clearvision.apps.cli.report import Meter
+    from clearvision.imaging.quality import Diagnosis
     from clearvision.inference.upscaler import Upscaler, UpscaleReport
 
 OVERLAP = 256_000_000  # bytes of a picture up to which its reading or writing overlaps with work on another
@@ -36,6 +36,8 @@ class Result:
         target_size: width and height of its result.
         report: how the result came about.
         frames: frames of the animation or pages of the file; 1 for a picture.
+        diagnosis: what the picture has been through, where the model was chosen by it.
+        choice: what was found and chosen, in a line; None likewise.
     """
 
     job: Job
@@ -46,11 +48,14 @@ class Result:
     target_size: Size | None = None
     report: UpscaleReport | None = None
     frames: int = 1
+    diagnosis: Diagnosis | None = None
+    choice: str | None = None
 
     def as_plain(self) -> dict[str, Any]:
         """Return the result as plain data for JSON."""
         facts = vars(self.report) if self.report is not None else {}
-        own = {key: value for key, value in vars(self).items() if key not in ("job", "report")}
+        own = {key: value for key, value in vars(self).items() if key not in ("job", "report", "diagnosis")}
+        own["diagnosis"] = None if self.diagnosis is None else self.diagnosis.as_plain()
         return {"input": str(self.job.source), "output": str(self.job.target), **own, **facts}
 
 
@@ -60,7 +65,8 @@ class Work:
 
     Attributes:
         read: a job's file to a picture, or to several where the job's result can hold them.
-        choose: a picture's (height, width) to the upscaler for it.
+        diagnose: what a job's picture has been through, or None where the model is named.
+        choose: a picture's height, width and diagnosis to the upscaler for it.
         wishes: the wished size, as keywords of :meth:`Upscaler.run`.
         verify_tiles: as in :meth:`Upscaler.run`.
         write: what was read, enlarged, to its job's target.
@@ -68,7 +74,8 @@ class Work:
     """
 
     read: Callable[[Job], Content]
-    choose: Callable[[int, int], Upscaler]
+    diagnose: Callable[[Job, Picture], Diagnosis | None]
+    choose: Callable[[int, int, Diagnosis | None], Upscaler]
     wishes: dict[str, Any]
     verify_tiles: bool
     write: Callable[[Content, Result], None]
@@ -121,9 +128,12 @@ def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Cont
     from clearvision.imaging.formats import check_writable
 
     pictures = content.pictures if isinstance(content, Frames) else (content,)
+    first = pictures[0]
+    diagnosis = work.diagnose(job, first)
+    upscalers = [work.choose(picture.height, picture.width, diagnosis) for picture in pictures]
     plans = [
-        work.choose(picture.height, picture.width).plan(picture.height, picture.width, **as_target(work.wishes))
-        for picture in pictures
+        upscaler.plan(picture.height, picture.width, **as_target(work.wishes))
+        for upscaler, picture in zip(upscalers, pictures, strict=True)
     ]
     check_writable(job.target, height=plans[0].height, width=plans[0].width)  # a format's limit is told before the work
     whole = sum(plan.height * plan.width for plan in plans)
@@ -131,9 +141,9 @@ def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Cont
     results: list[Picture] = []
     reports: list[UpscaleReport] = []
     before = 0
-    for picture, plan in zip(pictures, plans, strict=True):
+    for upscaler, picture, plan in zip(upscalers, pictures, plans, strict=True):
         part = plan.height * plan.width
-        upscaled, report = work.choose(picture.height, picture.width).run(
+        upscaled, report = upscaler.run(
             picture,
             **work.wishes,
             verify_tiles=work.verify_tiles,
@@ -142,11 +152,18 @@ def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Cont
         results.append(upscaled)
         reports.append(report)
         before += part
-    first = pictures[0]
     sizes = (first.width, first.height), (results[0].width, results[0].height)
-    model = work.choose(first.height, first.width).info.name
-    result = Result(job, "done", None, model, *sizes, _summed(reports), frames=len(pictures))
+    info = upscalers[0].info
+    choice = None if diagnosis is None else _choice(diagnosis, info)
+    result = Result(job, "done", None, info.name, *sizes, _summed(reports), len(pictures), diagnosis, choice)
     return replace(content, pictures=tuple(results)) if isinstance(content, Frames) else results[0], result
+
+
+def _choice(diagnosis: Diagnosis, info: ModelInfo) -> str:
+    """Return what was found and chosen, in a line."""
+    if info.task == diagnosis.family:
+        return f"{diagnosis.text}: chose {info.name}"
+    return f"{diagnosis.text}: chose {info.name}, since no model of the '{diagnosis.family}' family is bundled"
 
 
 def _summed(reports: list[UpscaleReport]) -> UpscaleReport:

@@ -81,7 +81,8 @@ class Meter:
             self._total -= self._expected.pop(result.job, 0)
             console.note(f"clearvision: {result.error}")
         elif self._bar is None and self._count > 1:
-            console.note(f"[{self._number[result.job]}/{self._count}] {_line(result)}")
+            choice = "" if result.choice is None else f" ({result.choice})"
+            console.note(f"[{self._number[result.job]}/{self._count}] {_line(result)}{choice}")
 
     def as_plain(self) -> dict[str, Any]:
         """Return the summary as plain data for JSON."""
@@ -103,6 +104,8 @@ class Meter:
             parts.append(_line(done[0]))
         elif done:
             parts.append(f"{len(done)} pictures -> {_common_folder(done)}, {self._seconds:.1f} s")
+        if len(done) == 1 and done[0].choice is not None:
+            console.note(f"{done[0].job.source.name}: {done[0].choice}")
         if done:
             parts += [f"{self._speed():.2f} MP/s", _how(done)]
         retries = sum(len(result.report.retries) for result in done if result.report)

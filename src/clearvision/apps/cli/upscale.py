@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from clearvision.apps.cli.batch import Result, Work
     from clearvision.apps.cli.jobs import Job
     from clearvision.apps.cli.manifest import Manifests
+    from clearvision.imaging.quality import Diagnosis
     from clearvision.inference.upscaler import Upscaler
     from clearvision.types import Picture
 
 TASK = "clean"  # of the model that is taken when none is named
+AUTO = "auto"  # the model's name that stands for none
 NATIVE = 4  # the factor when neither a size nor a model is named
 TOLD = ("model", "source_size", "target_size", "frames", "engine", "device", "precision", "tiles", "seconds", "retries")
 SIZE, COMPUTING, FILES = "Size of the result (one of)", "Computing", "Files"
@@ -57,7 +59,10 @@ def upscale(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE", help="See 'clearvision models list'. Default: what suits the size.", rich_help_panel=COMPUTING
+            metavar="auto|NAME|FILE",
+            help="See 'clearvision models list'. auto: what suits the picture and the size.",
+            rich_help_panel=COMPUTING,
+            show_default="auto",
         ),
     ] = None,
     device: Annotated[
@@ -139,6 +144,7 @@ def upscale(
 
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality ({quality}) must be at least 1 and at most 100")
+    model = None if model == AUTO else model
     if dpi is not None and not 1 <= dpi <= 65_535:
         raise UsageError(f"dpi ({dpi:g}) must be at least 1 and at most 65535")
     files = FileOptions(quality, dpi, strip_metadata, not no_provenance, max_pixels)
@@ -259,7 +265,7 @@ def _finished(jobs: Sequence[Job], manifests: Manifests, *, clear: bool) -> set[
 
 
 class _Upscalers:
-    """The upscaler for each picture: the named model's, or that of the bundled model whose scale suits the wished size."""
+    """The upscaler for each picture: the named model's, or that of the bundled model that suits it and the wished size."""
 
     def __init__(self, model: str | None, wishes: dict[str, Any], **options: Any) -> None:  # noqa: ANN401
         self._model = model
@@ -268,12 +274,18 @@ class _Upscalers:
         self.wishes = wishes if model is not None or any(value is not None for value in wishes.values()) else {"scale": NATIVE}
         self._get(model or self._suited(wishes["scale"] or NATIVE))  # wrong options show now rather than at every picture
 
-    def choose(self, height: int, width: int) -> Upscaler:
-        """Return the upscaler for a picture of a size."""
+    def diagnose(self, job: Job, picture: Picture) -> Diagnosis | None:
+        """Return what a picture has been through, or None where the model is named and it does not matter."""
+        from clearvision.imaging.quality import diagnose
+
+        return diagnose(picture, job.source) if self._model is None else None
+
+    def choose(self, height: int, width: int, diagnosis: Diagnosis | None = None) -> Upscaler:
+        """Return the upscaler for a picture of a size; of the family that its diagnosis asks for, if a model of it is bundled."""
         if self._model is not None:
             return self._get(self._model)
         rows, columns = self._target(height, width)
-        return self._get(self._suited(max(rows / height, columns / width)))
+        return self._get(self._suited(max(rows / height, columns / width), TASK if diagnosis is None else diagnosis.family))
 
     def pixels(self, height: int, width: int) -> int:
         """Return how many pixels the result of a picture of a size will have."""
@@ -288,10 +300,11 @@ class _Upscalers:
         return target_size(height, width, native=native, **as_target(self.wishes))
 
     @staticmethod
-    def _suited(factor: float) -> str:
-        from clearvision.zoo.catalogue import model_for
+    def _suited(factor: float, task: str = TASK) -> str:
+        from clearvision.zoo.catalogue import list_models, model_for
 
-        return model_for(TASK, factor)
+        bundled = {info.task for info in list_models()}
+        return model_for(task if task in bundled else TASK, factor)
 
     def _get(self, model: str) -> Upscaler:
         from clearvision.inference.upscaler import Upscaler
@@ -352,4 +365,4 @@ def _work(upscalers: _Upscalers, manifests: Manifests, files: FileOptions, verif
     def note(result: Result) -> None:
         manifests.add(result.job, {name: value for name, value in result.as_plain().items() if name in TOLD})
 
-    return Work(read, upscalers.choose, upscalers.wishes, verify_tiles, write, note)
+    return Work(read, upscalers.diagnose, upscalers.choose, upscalers.wishes, verify_tiles, write, note)

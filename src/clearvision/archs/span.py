@@ -12,7 +12,8 @@ Reference: hongyuanyu/SPAN, basicsr/archs/span_arch.py (Apache-2.0). Parameter n
 | SPAN restore, unshuffle 2 |   48 |         6 |     1 |            414,588 |        2,241,300 |
 
 Three options are ours. ``skip="bilinear"`` adds the bilinearly enlarged input to the output, so that an untrained network already
-interpolates; the paper has no such skip. ``reparam=False`` (the default) trains the folded 3x3 convolutions directly. ``unshuffle=2`` folds 2x2 pixels of lq into channels first, so that a network of scale 1 costs a quarter and sees twice as far.
+interpolates; the paper has no such skip. ``reparam=False`` (the default) trains the folded 3x3 convolutions directly.
+``unshuffle=2`` folds 2x2 pixels of lq into channels first, so that a network of scale 1 costs a quarter and sees twice as far.
 
 Shapes: B batch, C = feature_channels, h w of lq, H = h * scale, W = w * scale.
 Receptive radius: 3 * num_block + 3 pixels of lq (21 with six blocks), as every operation is a 3x3 convolution or pointwise;

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clearvision.imaging.jpeg_quality import quality_from_pixels, quality_from_tables
+from clearvision.imaging.jpeg_quality import _zigzag_order, quality_from_pixels, quality_from_tables
 from clearvision.imaging.quality import Diagnosis, diagnose
 from clearvision.imaging.resize import resize_scale
 from clearvision.types import Picture
@@ -63,6 +63,13 @@ def test_tables_are_read_past_a_thumbnail_and_in_16_bits(scene: Pixels) -> None:
     at = data.index(b"\xff\xdb\x00\x43\x00") + 5
     wide = b"\xff\xdb" + (2 + 129).to_bytes(2) + b"\x10" + b"".join(step.to_bytes(2) for step in data[at : at + 64])
     assert quality_from_tables(data[: at - 5] + wide + data[at + 64 :]) == 60
+
+
+def test_tables_stand_in_zigzag_order() -> None:
+    order = _zigzag_order().tolist()
+    assert order[:11] == [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32]  # ITU-T T.81, figure A.6
+    assert order[-3:] == [55, 62, 63]
+    assert sorted(order) == list(range(64))
 
 
 def test_what_is_no_jpeg_file_has_no_tables(scene: Pixels) -> None:

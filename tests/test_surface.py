@@ -46,6 +46,8 @@ def test_version_is_a_plain_release() -> None:
         "clearvision.types",
         "clearvision.zoo.catalogue",
         "clearvision.zoo.checkpoint",
+        "clearvision.zoo.foreign",
+        "clearvision.zoo.interpolate",
     ],
 )
 def test_importing_it_loads_nothing_heavy(module: str) -> None:

@@ -186,7 +186,7 @@ def test_a_failed_write_is_a_failed_picture(
 
     for name in ("a.png", "b.png"):
         photo_writer(tmp_path / "in" / name)
-    monkeypatch.setattr("clearvision.imaging.io.write_picture", full_after_a)
+    monkeypatch.setattr("clearvision.apps.cli.chain.write_picture", full_after_a)
     ran = run("upscale", tmp_path / "in", "-o", tmp_path / "out")
     assert ran.code == 1
     assert f"clearvision: cannot write {tmp_path / 'out/b.png'}: No space left on device\n" in ran.err
@@ -367,3 +367,27 @@ def test_patterns_are_expanded_where_the_shell_has_not(run: Callable, tmp_path: 
     assert (refused.code, "no file matches" in refused.err) == (2, True)
     refused = run("upscale", "-", tmp_path / "a.png", "-o", tmp_path / "out")
     assert (refused.code, "'-' stands for one picture but there are 2 inputs" in refused.err) == (2, True)
+
+
+def test_results_are_held_to_their_input_and_their_trust_is_mapped(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]
+) -> None:
+    source = photo_writer(tmp_path / "photo.png", 20, 30)
+    words = ("upscale", source, "-o", tmp_path / "out.png", "--scale", "3", "--consistency", "--json")
+    before = run(*words).json["pictures"][0]["consistency"]
+    ran = run(*words, "--back-project", "--trust-map")
+    assert ran.json["pictures"][0]["consistency"] > before + 1
+    assert shape(tmp_path / "out_trust.png") == (60, 90, 1)
+    refused = run(*words, "--back-project", "--lock-colour")
+    assert (refused.code, "give one of the two" in refused.err) == (2, True)
+
+
+def test_a_memory_limit_puts_large_pictures_on_disk(run: Callable, tmp_path: Path, photo_writer: Callable[..., Path]) -> None:
+    source = photo_writer(tmp_path / "photo.tif", 40, 60)
+    plain, small = tmp_path / "plain.tif", tmp_path / "small.tif"
+    assert run("upscale", source, "-o", plain).code == 0
+    assert run("upscale", source, "-o", small, "--memory", "500M", "--pyramid").code == 0
+    np.testing.assert_array_equal(read_picture(small).pixels, read_picture(plain).pixels)
+    for wrong, told in (("much", "is not a size above zero"), ("10M", r"memory (10 MB) must be at least 500 MB")):
+        refused = run("upscale", source, "-o", small, "--memory", wrong)
+        assert (refused.code, told in refused.err) == (2, True), refused.err

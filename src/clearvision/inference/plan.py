@@ -13,8 +13,8 @@ from clearvision.types import ModelInfo
 MAX_SCALE = 16
 MIN_TILE = 16
 TILE_MEMORY = 768 << 20  # bytes that the activations of one window may take unless a tile is asked for
-PROGRAM_MEMORY = 300 << 20  # bytes that libraries, weights and buffers take beside pictures and windows
-LEAST_MEMORY = 500 << 20
+PROGRAM_MEMORY = 300_000_000  # bytes that libraries, weights and buffers take beside pictures and windows
+LEAST_MEMORY = 500_000_000
 EXACT_HALO = 128  # the largest receptive radius that is honoured in full: beyond it most of the work would be halo
 SHORT_HALO = 64  # the halo of networks that look further, or everywhere; their tiles are not exact
 WIDTH_STEP = 16  # oneDNN's AMX convolutions take 2 to 3.5 times as long for some odd widths, such as 263, 359 and 543

@@ -7,12 +7,19 @@ all views can be wrong together; a large one is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearvision.imaging.resize import resize
 from clearvision.inference.ensemble import VIEWS, look, look_back
+from clearvision.inference.plan import count_passes
+from clearvision.types import Picture
+
+if TYPE_CHECKING:
+    from clearvision.inference.upscaler import Upscaler
 
 FULL_SCALE = 32.0  # grey levels of spread that the map shows as white
 
@@ -43,6 +50,30 @@ def spread(pixels: Floats, enlargers: Iterable[Callable[[Floats], Floats]]) -> F
             squares += step * (result - mean)
     assert squares is not None
     return np.sqrt(squares / np.float32(count)).max(axis=2) * np.float32(255)
+
+
+def spread_of(upscalers: Sequence[Upscaler], picture: Picture, height: int, width: int) -> Floats:
+    """Return the spread of a picture's enlargement over eight views and over models.
+
+    Args:
+        upscalers: the model that is asked about, and its twins if it has any; of one scale.
+        picture: the picture.
+        height: rows of the result.
+        width: columns of the result.
+
+    Returns:
+        (height, width) float32 in grey levels of 255.
+    """
+    full = {"uint8": 255, "uint16": 65535, "float32": 1}[picture.pixels.dtype.name]
+    floats = np.divide(picture.pixels, np.float32(full), dtype=np.float32)
+    native = upscalers[0].info.scale
+    factor = native ** count_passes(native, max(height / picture.height, width / picture.width))
+
+    def by(upscaler: Upscaler) -> Callable[[Floats], Floats]:
+        return lambda lq: upscaler(lq, scale=factor)
+
+    levels = spread(floats, [by(upscaler) for upscaler in upscalers])
+    return np.clip(resize(levels, height, width, kernel="bilinear"), 0, None)
 
 
 def as_picture(spread: Floats) -> NDArray[np.uint8]:

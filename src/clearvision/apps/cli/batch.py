@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,9 +13,10 @@ from clearvision.imaging.frames import Frames
 from clearvision.types import ModelInfo, Picture
 
 if TYPE_CHECKING:
+    from clearvision.apps.cli.chain import Chain
     from clearvision.apps.cli.report import Meter
     from clearvision.imaging.quality import Diagnosis
-    from clearvision.inference.upscaler import Upscaler, UpscaleReport
+    from clearvision.inference.upscaler import UpscaleReport
 
 OVERLAP = 256_000_000  # bytes of a picture up to which its reading or writing overlaps with work on another
 
@@ -59,30 +60,7 @@ class Result:
         return {"input": str(self.job.source), "output": str(self.job.target), **own, **facts}
 
 
-@dataclass(frozen=True)
-class Work:
-    """The three steps of every picture.
-
-    Attributes:
-        read: a job's file to a picture, or to several where the job's result can hold them.
-        diagnose: what a job's picture has been through, or None where the model is named.
-        choose: a picture's height, width and diagnosis to the upscaler for it.
-        wishes: the wished size, as keywords of :meth:`Upscaler.run`.
-        verify_tiles: as in :meth:`Upscaler.run`.
-        write: what was read, enlarged, to its job's target.
-        note: takes note of a result that has appeared under its name.
-    """
-
-    read: Callable[[Job], Content]
-    diagnose: Callable[[Job, Picture], Diagnosis | None]
-    choose: Callable[[int, int, Diagnosis | None], Upscaler]
-    wishes: dict[str, Any]
-    verify_tiles: bool
-    write: Callable[[Content, Result], None]
-    note: Callable[[Result], None]
-
-
-def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
+def run_batch(jobs: Iterable[Job], chain: Chain, meter: Meter) -> None:
     """Do all jobs, in order; a failure is a result and the others are still done.
 
     At most three pictures are in memory: one being read, one computed and one written; large ones (:data:`OVERLAP`) alone.
@@ -94,13 +72,13 @@ def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
     unwritten: tuple[Result, Future[None]] | None = None
     try:
         for index, job in enumerate(todo):
-            source = reading or reader.submit(work.read, job)
+            source = reading or reader.submit(chain.read, job)
             reading = None
             try:
                 content = source.result()
                 if index + 1 < len(todo) and _bytes(content) <= OVERLAP:
-                    reading = reader.submit(work.read, todo[index + 1])
-                upscaled, result = _compute(job, content, work, meter)
+                    reading = reader.submit(chain.read, todo[index + 1])
+                upscaled, result = _compute(job, content, chain, meter)
                 del content
             except Exception as error:  # any fault of one picture must not cost the others
                 _end(unwritten, meter)
@@ -108,7 +86,7 @@ def run_batch(jobs: Iterable[Job], work: Work, meter: Meter) -> None:
                 meter.end(_failed(job, error))
                 continue
             _end(unwritten, meter)
-            unwritten = (result, writer.submit(_write, upscaled, result, work))
+            unwritten = (result, writer.submit(chain.write, upscaled, result))
             if _bytes(upscaled) > OVERLAP:
                 _end(unwritten, meter)
                 unwritten = None
@@ -124,15 +102,15 @@ def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
     return {f"to_{name}" if name in ("width", "height") else name: value for name, value in wishes.items()}
 
 
-def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Content, Result]:
+def _compute(job: Job, content: Content, chain: Chain, meter: Meter) -> tuple[Content, Result]:
     from clearvision.imaging.formats import check_writable
 
     pictures = content.pictures if isinstance(content, Frames) else (content,)
     first = pictures[0]
-    diagnosis = work.diagnose(job, first)
-    upscalers = [work.choose(picture.height, picture.width, diagnosis) for picture in pictures]
+    diagnosis = chain.upscalers.diagnose(job, first)
+    upscalers = [chain.upscalers.choose(picture.height, picture.width, diagnosis) for picture in pictures]
     plans = [
-        upscaler.plan(picture.height, picture.width, **as_target(work.wishes))
+        upscaler.plan(picture.height, picture.width, **as_target(chain.upscalers.wishes))
         for upscaler, picture in zip(upscalers, pictures, strict=True)
     ]
     check_writable(job.target, height=plans[0].height, width=plans[0].width)  # a format's limit is told before the work
@@ -143,15 +121,16 @@ def _compute(job: Job, content: Content, work: Work, meter: Meter) -> tuple[Cont
     before = 0
     for upscaler, picture, plan in zip(upscalers, pictures, plans, strict=True):
         part = plan.height * plan.width
-        upscaled, report = upscaler.run(
+        upscaled, report = chain.enlarge(
             picture,
-            **work.wishes,
-            verify_tiles=work.verify_tiles,
-            progress=lambda done, total, before=before, part=part: meter.advance((before + done / total * part) / whole),
+            upscaler,
+            lambda done, total, before=before, part=part: meter.advance((before + done / total * part) / whole),
         )
         results.append(upscaled)
         reports.append(report)
         before += part
+    if chain.trust_map and not isinstance(content, Frames):
+        chain.write_trust_map(job, first, upscalers[0])
     sizes = (first.width, first.height), (results[0].width, results[0].height)
     info = upscalers[0].info
     choice = None if diagnosis is None else _choice(diagnosis, info)
@@ -181,11 +160,6 @@ def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
 def _bytes(content: Content) -> int:
     pictures = content.pictures if isinstance(content, Frames) else (content,)
     return sum(picture.pixels.nbytes for picture in pictures)
-
-
-def _write(content: Content, result: Result, work: Work) -> None:
-    work.write(content, result)
-    work.note(result)
 
 
 def _end(unwritten: tuple[Result, Future[None]] | None, meter: Meter) -> None:

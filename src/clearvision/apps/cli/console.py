@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -162,6 +163,20 @@ def human_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def byte_count(text: str, option: str) -> int:
+    """Return the bytes of a size such as ``2G``, ``800M`` or ``500000000`` (1 MB = 1,000,000 bytes).
+
+    Raises:
+        UsageError: if the text is no size above zero; ``option`` names it.
+    """
+    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", text.strip().upper())
+    count = int(float(found[1]) * units[found[2]]) if found else 0
+    if count <= 0:
+        raise UsageError(f"{option} '{text}' is not a size above zero; write it like 2G, 800M or 500000000")
+    return count
 
 
 def human_bytes(count: float) -> str:

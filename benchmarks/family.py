@@ -104,6 +104,7 @@ FAMILY = (
     Variant("SwinIR", "swinir", {}, "1 2 3 4 8", paper("Liang 2021", "2108.10257"), "its files: clean, real, denoising, JPEG"),
     Variant("DRCT", "drct", {}, "2 3 4 8", paper("Hsu 2024", "2404.00722"), "its files; fidelity without regard to time"),
     Variant("HAT", "hat", {}, "2 3 4 8", paper("Chen 2023", "2205.04437"), "its files; fidelity without regard to time"),
+    Variant("SRFlow", "srflow", {}, "2 4 8", paper("Lugmayr 2020", "2006.14200"), "comparison; many pictures for one, by seed"),
     Variant("CycleGAN ResNet-6", "cyclegan_resnet", {"num_block": 6}, "1", CYCLE_PAPER, "unpaired translation, small pictures"),
     Variant("CycleGAN ResNet-9", "cyclegan_resnet", {}, "1", CYCLE_PAPER, "unpaired translation"),
 )

@@ -68,6 +68,26 @@ def test_halo_is_the_radius_until_that_is_absurd() -> None:
     assert halo_for(SPAN_X2) == (21, True)
     assert halo_for(RRDB) == (64, False)
     assert halo_for(replace(SPAN_X2, receptive_radius=None)) == (64, False)
+    assert halo_for(replace(SPAN_X2, arch="swinir", receptive_radius=103)) == (103, True)
+    assert halo_for(replace(SPAN_X2, arch="swinir", receptive_radius=153)) == (32, False)
+    assert halo_for(replace(SPAN_X2, arch="hat", receptive_radius=None)) == (32, False)
+
+
+@pytest.mark.parametrize(
+    ("arch", "hyper", "scale", "measured"),
+    [
+        ("swinir", {}, 4, 13_002),
+        ("swinir", {"embed_dim": 60, "num_heads": [6] * 4}, 4, 6_497),
+        ("drct", {}, 4, 26_720),
+        ("hat", {}, 4, 44_172),
+        ("srflow", {}, 4, 19_922),
+        ("srflow", {"stacked": [1, 3, 5, 7]}, 8, 92_709),
+    ],
+)
+def test_memory_of_other_networks_is_what_pytorch_took(arch: str, hyper: dict[str, object], scale: int, measured: int) -> None:
+    """Bytes a pixel at the peak, float32 on the processor, with few blocks, which come one after another."""
+    estimate = bytes_per_pixel(replace(SPAN_X2, arch=arch, hyper=hyper, scale=scale), "f32")
+    assert estimate == pytest.approx(measured, rel=0.2)
 
 
 def test_padding_goes_to_the_next_size_taken() -> None:

@@ -17,6 +17,7 @@ from clearvision.archs.rrdbnet import RRDBNet
 from clearvision.archs.rrdn import RRDN
 from clearvision.archs.sharpener import Sharpener
 from clearvision.archs.span import SPAN
+from clearvision.archs.srflow import SRFlow
 from clearvision.archs.srgan_bicubic import SRGANBicubic
 from clearvision.archs.srresnet import SRResNet
 from clearvision.archs.srvgg import SRVGGNetCompact
@@ -37,6 +38,7 @@ ARCHS: dict[str, type[nn.Module]] = {
     "rrdn": RRDN,
     "sharpener": Sharpener,
     "span": SPAN,
+    "srflow": SRFlow,
     "srgan_bicubic": SRGANBicubic,
     "srresnet": SRResNet,
     "srvgg": SRVGGNetCompact,
@@ -63,6 +65,7 @@ __all__ = [
     "CycleGANResnet",
     "MSRResNet",
     "RRDBNet",
+    "SRFlow",
     "SRGANBicubic",
     "SRResNet",
     "SRVGGNetCompact",

@@ -17,6 +17,8 @@ PROGRAM_MEMORY = 300_000_000  # bytes that libraries, weights and buffers take b
 LEAST_MEMORY = 500_000_000
 EXACT_HALO = 128  # the largest receptive radius that is honoured in full: beyond it most of the work would be halo
 SHORT_HALO = 64  # the halo of networks that look further, or everywhere; their tiles are not exact
+WINDOW_HALO = 32  # the same for networks with attention in windows, which take far more memory; their authors overlap tiles by it
+WINDOWED = ("drct", "hat", "swinir")
 WIDTH_STEP = 16  # oneDNN's AMX convolutions take 2 to 3.5 times as long for some odd widths, such as 263, 359 and 543
 PASS_EXCESS = 1.05  # enlargement beyond the network's scale that is left to resampling rather than to a second pass
 
@@ -123,7 +125,7 @@ def halo_for(info: ModelInfo) -> tuple[int, bool]:
     """Return the halo of a network's windows and whether it makes them exact."""
     radius = info.receptive_radius
     if radius is None or radius > EXACT_HALO:
-        return SHORT_HALO, False
+        return (WINDOW_HALO if info.arch in WINDOWED else SHORT_HALO), False
     return radius, True
 
 
@@ -217,9 +219,22 @@ def bytes_per_pixel(info: ModelInfo, precision: str) -> int:
     result = 2 * 4 * info.num_out_ch * info.scale**2  # float32, of two windows: one runs while the other is read
     if info.arch == "rrdbnet":  # the two widest tensors of the tail, at the result's size
         return 2 * info.hyper.get("num_feat", 64) * size * info.scale**2 + result
+    if info.arch in WINDOWED:
+        return _attention_bytes(info) + result
+    if info.arch == "srflow":  # in float32: the widest conditions, their copies beside the flow's channels
+        width = (len(info.hyper.get("stacked", "four")) + 1) * info.hyper.get("num_feat", 64)
+        return 18 * width * (info.scale // 2) ** 2 + result
     if info.arch == "srvgg":
         return 3 * info.hyper.get("num_feat", 64) * size + result
     return 8 * info.hyper.get("feature_channels", 48) * size + result
+
+
+def _attention_bytes(info: ModelInfo) -> int:
+    """Three tensors of logits, in float32 whatever the precision, and ten of features; within a sixth of what PyTorch takes."""
+    window = info.hyper.get("window_size", 8 if info.arch == "swinir" else 16)
+    keys = window + int(window * info.hyper.get("overlap_ratio", 0.5)) if info.arch == "hat" else window
+    width = info.hyper.get("embed_dim", 180) + (4 * info.hyper.get("num_grow_ch", 32) if info.arch == "drct" else 0)
+    return 4 * (3 * max(info.hyper.get("num_heads", (6,))) * keys**2 + 10 * width)
 
 
 def _least_work(height: int, width: int, halo: int, multiple: int, room: int) -> tuple[int, int]:

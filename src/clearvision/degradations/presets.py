@@ -151,6 +151,11 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset("realesrgan", _REALESRGAN, "Real-ESRGAN's second-order degradation with all its published parameters."),
         Preset(
+            "restore",
+            (OneOf(branches=(_clearvision(25, 1.0, 30), _REALESRGAN, ()), weights=(2, 4, 1)),),
+            "For restoring at one size: clearvision's damage, Real-ESRGAN's or, one time in seven, none.",
+        ),
+        Preset(
             "bsrgan",
             _BSRGAN,
             "After BSRGAN: two blurs, two resizes, noise and JPEG in a random order, then JPEG; without its camera model.",

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clearvision.errors import RecipeError
 from clearvision.recipe import Recipe
 from clearvision.training.adversarial import AdversarialObjective, verdict
 from clearvision.training.arithmetic import Arithmetic, new_scaler
@@ -16,7 +17,7 @@ from clearvision.training.batches import Batch, seed_step
 from clearvision.training.cycle import CycleObjective
 from clearvision.training.distributed import Team
 from clearvision.training.networks import build_nets
-from clearvision.training.objectives import FidelityObjective
+from clearvision.training.objectives import FidelityObjective, LikelihoodObjective
 from clearvision.training.state import TrainState, new_state
 from clearvision.training.terms import Terms
 
@@ -195,3 +196,18 @@ def test_every_network_of_a_cycle_learns_and_the_pool_remembers(tiny: Any) -> No
     assert changed(state, lambda: objective.step(state, [batch])) == {"g", "g_back", "d_a", "d_b"}
     assert state.pools["a"].state_dict()["images"].shape == (1, 3, 8, 8)
     assert not torch.equal(state.pools["a"].state_dict()["images"], state.pools["b"].state_dict()["images"])
+
+
+def test_a_flow_learns_its_likelihood(tiny: Any) -> None:  # noqa: ANN401
+    small = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4, "stacked": [0], "num_step": 2, "num_hidden": 8}
+    flow = {"arch": "srflow", "scale": 2} | small
+    recipe = tiny.recipe({"kind": "likelihood"}, {"network": flow}, precision="f32")
+    nets = build_nets(recipe, CPU, start=True)
+    state = new_state(nets, recipe, new_scaler(recipe.train, CPU))
+    objective = LikelihoodObjective(Arithmetic(recipe.train, Team(0, 1, CPU), state.scaler), nets["g"])
+    torch.manual_seed(0)
+    batch = batch_of()
+    losses = [float(objective.step(state, [batch])["loss/g_nll"]) for _ in range(12)]
+    assert losses[-1] < losses[0] - 0.1
+    with pytest.raises(RecipeError, match="objective likelihood needs a network with a likelihood: srflow, not span"):
+        build_nets(tiny.recipe({"kind": "likelihood"}), CPU, start=True)

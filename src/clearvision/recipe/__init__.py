@@ -19,7 +19,7 @@ from clearvision.recipe.loop import (
     TrapezoidSchedule,
 )
 from clearvision.recipe.losses import FeatureLoss, Loss, MsSsimL1, PixelLoss, loss_names
-from clearvision.recipe.objectives import Adversarial, Cycle, Discriminator, Fidelity, Objective
+from clearvision.recipe.objectives import Adversarial, Cycle, Discriminator, Fidelity, Likelihood, Objective
 from clearvision.recipe.reading import check_discriminator, check_network, load_recipe, recipe_from_plain, stage_recipes
 from clearvision.recipe.whole import Card, Recipe, Stage
 
@@ -35,6 +35,7 @@ __all__ = [
     "Fidelity",
     "Freeze",
     "Guard",
+    "Likelihood",
     "LinearSchedule",
     "Loss",
     "MsSsimL1",

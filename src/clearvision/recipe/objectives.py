@@ -34,6 +34,12 @@ class Fidelity(_Part):
     kind: Literal["fidelity"] = "fidelity"
 
 
+class Likelihood(_Part):
+    """A conditional flow, made to find gt likely given lq (Lugmayr et al., SRFlow, ECCV 2020); ``losses`` has no part in it."""
+
+    kind: Literal["likelihood"] = "likelihood"
+
+
 class _Against(_Part):
     """What every objective with discriminators may set."""
 
@@ -84,4 +90,4 @@ class Cycle(_Against):
     pool: int = Field(default=50, ge=0, description="made pictures of each domain kept for the discriminators; 0 keeps none")
 
 
-Objective = Annotated[Fidelity | Adversarial | Cycle, Field(discriminator="kind")]
+Objective = Annotated[Fidelity | Likelihood | Adversarial | Cycle, Field(discriminator="kind")]

@@ -95,9 +95,9 @@ def _objective_faults(recipe: Recipe) -> list[str]:
             faults.append("objective cycle keeps made pictures in a pool of one size: give all train.phases the same gt_size")
     elif recipe.data.layout == "unpaired":
         faults.append(f"data.layout unpaired has no ground truth for objective {recipe.objective.kind}: use cycle, or pairs")
-    if not isinstance(recipe.objective, Fidelity) and recipe.objective.d_every > 1 and recipe.objective.g_every > 1:
+    if isinstance(recipe.objective, Adversarial | Cycle) and recipe.objective.d_every > 1 and recipe.objective.g_every > 1:
         faults.append("objective.d_every and objective.g_every slow each other down: set one of them to 1")
-    if not isinstance(recipe.objective, Fidelity) and recipe.objective.gan == "hinge" and recipe.objective.real_label != 1:
+    if isinstance(recipe.objective, Adversarial | Cycle) and recipe.objective.gan == "hinge" and recipe.objective.real_label != 1:
         faults.append("objective.real_label must be 1 for gan hinge, which has a margin instead of labels")
     first = not recipe.stages  # with stages, each is checked as it is resolved
     if isinstance(recipe.objective, Adversarial) and first and recipe.init is None and recipe.objective.cold_start is None:

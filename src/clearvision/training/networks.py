@@ -10,7 +10,7 @@ from torch import nn
 
 from clearvision.archs import ARCHS, DISCRIMINATORS
 from clearvision.errors import RecipeError, TrainingError
-from clearvision.recipe import Fidelity, Freeze, Recipe, check_discriminator, check_network
+from clearvision.recipe import Adversarial, Cycle, Freeze, Recipe, check_discriminator, check_network
 from clearvision.zoo.catalogue import find_model
 from clearvision.zoo.checkpoint import read_checkpoint
 
@@ -29,13 +29,15 @@ def build_nets(recipe: Recipe, device: torch.device, *, start: bool) -> dict[str
         ModelError: if that checkpoint cannot be read.
     """
     check_network(recipe, ARCHS)
-    if not isinstance(recipe.objective, Fidelity):
+    if isinstance(recipe.objective, Adversarial | Cycle):
         check_discriminator(recipe.objective.discriminator, DISCRIMINATORS)
     torch.manual_seed(recipe.seed)
     nets = {"g": _generator(recipe)}
     if recipe.objective.kind == "cycle":
         nets["g_back"] = _generator(recipe)
         nets["d_a"], nets["d_b"] = (_discriminator(recipe) for _ in "ab")
+    elif recipe.objective.kind == "likelihood" and not hasattr(nets["g"], "loss"):
+        raise RecipeError(f"objective likelihood needs a network with a likelihood: srflow, not {recipe.network['arch']}")
     elif recipe.objective.kind == "adversarial":
         nets["d"] = _discriminator(recipe)
     if recipe.init is not None and start:
@@ -102,7 +104,7 @@ def _generator(recipe: Recipe) -> nn.Module:
 
 
 def _discriminator(recipe: Recipe) -> nn.Module:
-    assert not isinstance(recipe.objective, Fidelity)
+    assert isinstance(recipe.objective, Adversarial | Cycle)
     options = recipe.objective.discriminator
     return _built("objective.discriminator", DISCRIMINATORS, options.arch, options.arguments)
 

@@ -68,6 +68,36 @@ class FidelityObjective:
         return mean_logs(logs) | {"grad_norm": norm}
 
 
+@dataclass(frozen=True)
+class LikelihoodObjective:
+    """Make gt likely given lq.
+
+    Args:
+        arithmetic: scaling and clipping; the likelihood itself is float32.
+        net_g: a network with ``loss(lq, gt)``, minus the mean log-likelihood.
+    """
+
+    arithmetic: Arithmetic
+    net_g: nn.Module
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What ``step`` may log."""
+        return ("loss/g_nll", "grad_norm")
+
+    def step(self, state: TrainState, batches: Sequence[Batch]) -> Logs:
+        """Update the flow once."""
+        optimizer, logs = state.optimizers["g"], []
+        optimizer.zero_grad(set_to_none=True)
+        for batch in batches:
+            loss = self.net_g.loss(batch.lq, batch.gt)  # type: ignore[operator]
+            self.arithmetic.backward(loss / len(batches))
+            logs.append({"loss/g_nll": loss})
+        norm = self.arithmetic.update(optimizer, [state.nets["g"]])
+        state.scaler.update()
+        return mean_logs(logs) | {"grad_norm": norm}
+
+
 def total(terms: Iterable[Tensor]) -> Tensor:
     """Return the sum of scalar losses."""
     return torch.stack(list(terms)).sum()

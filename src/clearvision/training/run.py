@@ -19,7 +19,7 @@ from torch import nn
 from clearvision.data.sources import Source, open_source
 from clearvision.errors import ClearVisionError, TrainingError
 from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS, PerceptualLoss
-from clearvision.recipe import Adversarial, Cycle, Fidelity, Recipe, stage_recipes
+from clearvision.recipe import Adversarial, Cycle, Fidelity, Likelihood, Recipe, stage_recipes
 from clearvision.training.adversarial import AdversarialObjective
 from clearvision.training.arithmetic import Arithmetic, new_scaler
 from clearvision.training.batches import Feeder
@@ -29,7 +29,7 @@ from clearvision.training.guard import Keeper
 from clearvision.training.history import add_event, drop_events_after, write_facts
 from clearvision.training.loop import Run, fit
 from clearvision.training.networks import build_nets, check_freeze, learnable
-from clearvision.training.objectives import FidelityObjective, Objective
+from clearvision.training.objectives import FidelityObjective, LikelihoodObjective, Objective
 from clearvision.training.page import write_report
 from clearvision.training.report import Log, Progress, Watcher
 from clearvision.training.samples import drop_samples_after
@@ -204,6 +204,8 @@ def _objective(recipe: Recipe, state: TrainState, arithmetic: Arithmetic, terms:
     match recipe.objective:
         case Fidelity():
             return FidelityObjective(arithmetic, terms, nets["g"])
+        case Likelihood():
+            return LikelihoodObjective(arithmetic, nets["g"])
         case Adversarial():
             return AdversarialObjective(arithmetic, terms, recipe.objective, nets["g"], nets["d"])
         case Cycle():

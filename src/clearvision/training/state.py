@@ -15,7 +15,7 @@ from torch import nn
 
 from clearvision.errors import TrainingError
 from clearvision.losses.cycle import ImagePool
-from clearvision.recipe import Fidelity, Optimizer, Recipe
+from clearvision.recipe import Adversarial, Cycle, Optimizer, Recipe
 from clearvision.training.balance import Balance
 from clearvision.training.ema import ema_copy
 
@@ -59,7 +59,7 @@ def new_state(nets: dict[str, nn.Module], recipe: Recipe, scaler: torch.amp.Grad
     judges = [name for name in nets if name.startswith("d")]
     optimizers = {"g": _optimizer(recipe.train.optimizer, [nets[name] for name in generators])}
     pools = {}
-    if not isinstance(recipe.objective, Fidelity):
+    if isinstance(recipe.objective, Adversarial | Cycle):
         optimizers["d"] = _optimizer(recipe.objective.optimizer or recipe.train.optimizer, [nets[name] for name in judges])
     if recipe.objective.kind == "cycle":
         seed = 4 * (recipe.seed + 1_000_003 * rank)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         TrainingError,
         UsageError,
     )
-    from clearvision.inference.upscaler import Upscaler, UpscaleReport, upscale
+    from clearvision.inference.simple import upscale
+    from clearvision.inference.upscaler import Upscaler, UpscaleReport
     from clearvision.types import ModelInfo, Picture
 
 __version__ = "0.1.0"
@@ -50,7 +51,8 @@ _HOMES = {
         "TrainingError",
         "UsageError",
     ),
-    "clearvision.inference.upscaler": ("UpscaleReport", "Upscaler", "upscale"),
+    "clearvision.inference.simple": ("upscale",),
+    "clearvision.inference.upscaler": ("UpscaleReport", "Upscaler"),
     "clearvision.types": ("ModelInfo", "Picture"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -52,3 +52,14 @@ def test_json_carries_the_diagnosis(run: Callable, worn: Path, tmp_path: Path) -
     diagnosis = told["diagnosis"]
     assert (diagnosis["family"], diagnosis["text"]) == ("photo", "JPEG quality about 35")
     assert (diagnosis["jpeg_quality"], diagnosis["fall"]) == (35, None)
+
+
+@pytest.mark.usefixtures("both_families")
+def test_a_dry_run_chooses_as_the_run_does(run: Callable, worn: Path, photo: Path, tmp_path: Path) -> None:
+    words = ("upscale", worn, photo, "-o", tmp_path / "out", "--scale", 2, "--json")
+    planned, done = (run(*words, *more).json["pictures"] for more in (("--dry-run",), ()))
+    assert [picture["model"] for picture in planned] == [picture["model"] for picture in done] == ["photo-x2", "clean-x2"]
+    damaged = worn.with_name("damaged.jpg")
+    damaged.write_bytes(worn.read_bytes()[:300])
+    (told,) = run("upscale", damaged, "-o", tmp_path / "out", "--dry-run", "--json").json["pictures"]
+    assert "damaged" in told["error"]

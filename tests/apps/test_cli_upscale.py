@@ -391,3 +391,19 @@ def test_a_memory_limit_puts_large_pictures_on_disk(run: Callable, tmp_path: Pat
     for wrong, told in (("much", "is not a size above zero"), ("10M", r"memory (10 MB) must be at least 500 MB")):
         refused = run("upscale", source, "-o", small, "--memory", wrong)
         assert (refused.code, told in refused.err) == (2, True), refused.err
+
+
+def test_transparency_may_go_through_the_network(run: Callable, tmp_path: Path) -> None:
+    source = tmp_path / "cut.png"
+    array = np.full((20, 20, 4), 120, np.uint8)
+    array[:, :, 3] = np.where(np.add(*np.mgrid[:20, :20]) % 9 < 4, 255, 0)
+    write_picture(picture_from_array(array), source)
+    for way in ("resize", "network"):
+        assert run("upscale", source, "-o", tmp_path / f"{way}.png", "--alpha", way).code == 0
+    one, other = (read_picture(tmp_path / f"{way}.png") for way in ("resize", "network"))
+    assert one.alpha is not None
+    assert other.alpha is not None
+    assert (one.alpha != other.alpha).any()
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    refused = run("upscale", source, "-o", tmp_path / "x.png", "--alpha", "best")
+    assert (refused.code, "alpha 'best' is unknown; known: resize, network" in refused.err) == (2, True)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import clearvision
 from clearvision.errors import EngineError, ImageShapeError, PictureError, UsageError
-from clearvision.imaging.io import write_picture
+from clearvision.imaging.io import read_picture, write_picture
 from clearvision.imaging.resize import resize
 from clearvision.inference import enlarge
 from clearvision.inference.upscaler import Upscaler
@@ -406,3 +406,45 @@ def test_the_core_never_imports_pytorch(span: Checkpoint, tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_alpha_may_go_through_the_network_and_keeps_its_extremes(upscaler: Upscaler, span: Checkpoint) -> None:
+    array = np.full((24, 24, 4), (200, 40, 40, 255), np.uint8)
+    array[:, 12:, 3] = 0
+    array[8:16, 4:20, 3] = (soft_noise(8, 16)[..., 0] * 255).astype(np.uint8)
+    network = Upscaler(span, precision="f32", alpha="network")
+    told: list[tuple[int, int]] = []
+    result = network(array, progress=lambda done, total: told.append((done, total)))
+    grey = upscaler(np.ascontiguousarray(array[:, :, 3]))
+    resized = resize(array[:, :, 3], 48, 48)
+    between = (resized > 0) & (resized < 255)
+    assert between.sum() > 100
+    np.testing.assert_array_equal(result[:, :, 3], np.where(between, grey, resized))
+    np.testing.assert_array_equal(result[:, :, :3], upscaler(array)[:, :, :3])
+    assert told[-1][0] == told[-1][1]
+    assert network.run(Picture(array[:, :, :3], array[:, :, 3]))[1].tiles == 2
+    opaque = np.full((24, 24, 4), 255, np.uint8)
+    assert (network(opaque, scale=3)[:, :, 3] == 255).all()
+    with pytest.raises(UsageError, match="alpha 'nearest' is unknown; known: resize, network"):
+        Upscaler(span, alpha="nearest")  # type: ignore[arg-type]
+
+
+def test_the_function_takes_the_family_that_suits_the_picture(
+    checkpoint_of: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clearvision.zoo import catalogue
+
+    for number, family in enumerate(("clean", "photo")):
+        checkpoint = checkpoint_of("span", **{**SPAN, "upscale": 4})
+        weights = {name: value * (1 + number / 10) for name, value in checkpoint.weights.items()}
+        info = replace(checkpoint.info, name=f"{family}-x4", task=family)
+        write_checkpoint(tmp_path / f"{family}-x4.safetensors", info, weights)
+    monkeypatch.setattr(catalogue, "WEIGHTS_DIR", tmp_path)
+    draw = np.random.default_rng(0).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    blocks = Picture(np.kron(draw, np.ones((8, 8, 1), np.uint8)))
+    write_picture(blocks, tmp_path / "worn.jpg", quality=35)
+    worn = read_picture(tmp_path / "worn.jpg")
+    clean, photo = Upscaler("clean-x4"), Upscaler("photo-x4")
+    np.testing.assert_array_equal(np.asarray(clearvision.upscale(tmp_path / "worn.jpg")), photo(worn).pixels)
+    np.testing.assert_array_equal(clearvision.upscale(blocks).pixels, clean(blocks).pixels)
+    assert (photo(worn).pixels != clean(worn).pixels).any()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,13 +16,15 @@ from clearvision.inference.consistency import back_project, consistency, lock_co
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
 from clearvision.inference.ensemble import VIEWS
 from clearvision.inference.kinds import as_picture
+from clearvision.inference.opacity import blended, halves
 from clearvision.inference.plan import USUAL, Budget, Plan, halo_for, plan_picture, target_size
 from clearvision.inference.wrap import Tileable, axes_of, renormalise, resize_wrapped, unwrapped, wrap_margin, wrapped
 from clearvision.types import ModelInfo, Picture, PixelArray
-from clearvision.zoo.catalogue import find_model, model_for
+from clearvision.zoo.catalogue import find_model
 from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint
 
 Lock = Literal["none", "colour", "input"]
+Alpha = Literal["resize", "network"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Upscaler:
         tileable: ``x``, ``y`` or ``both`` for textures that repeat; see :mod:`clearvision.inference.wrap`.
         normal_map: whether pictures are normal maps, whose vectors get length 1 again.
         memory: bytes that the program may take, 500 MB or more; what does not fit lies on disk meanwhile.
+        alpha: how transparency is enlarged: ``resize`` by bicubic interpolation, ``network`` by the network, as a grey picture;
+            what is wholly opaque or transparent stays so.
 
     Raises:
         ModelError: if the model is unknown, damaged or does not fit its network, or has no twin where vividness is given.
@@ -98,9 +101,13 @@ class Upscaler:
         tileable: Tileable = "none",
         normal_map: bool = False,
         memory: int | None = None,
+        alpha: Alpha = "resize",
     ) -> None:
         if lock not in get_args(Lock):
             raise UsageError(f"lock '{lock}' is unknown; known: {', '.join(get_args(Lock))}")
+        if alpha not in get_args(Alpha):
+            raise UsageError(f"alpha '{alpha}' is unknown; known: {', '.join(get_args(Alpha))}")
+        self._alpha = alpha
         self._lock, self._measures, self._normal_map = lock, measure_consistency, normal_map
         self._wraps = axes_of(tileable)
         self._budget = USUAL if memory is None else Budget.of(memory)
@@ -222,11 +229,13 @@ class Upscaler:
 
             pixels = bleed_colour(pixels, picture.alpha)
         source = pixels
-        for index in range(plan.passes):
-            report = _part_of(progress, index, plan.passes, self.info.scale)
-            pixels = self._pass(pixels, outcome, verify_tiles, report)
-        pixels, agreement = self._finish(_fit(pixels, plan, self._wraps), source)
+        twice = self._alpha == "network" and picture.alpha is not None
+        first, second = halves(progress) if twice else (progress, None)
+        pixels, agreement = self._finish(self._enlarge(pixels, plan, outcome, verify_tiles, first), source)
         alpha = None if picture.alpha is None else _fit(picture.alpha, plan, self._wraps)
+        if alpha is not None and picture.alpha is not None and twice:
+            grey = self._enlarge(picture.alpha[:, :, None], plan, outcome, verify_tiles, second)
+            alpha = blended(alpha, grey[:, :, 0])
         result = replace(picture, pixels=pixels, alpha=alpha)
         engine = outcome.engine
         seconds = time.perf_counter() - start
@@ -243,6 +252,12 @@ class Upscaler:
             self._views,
             agreement,
         )
+
+    def _enlarge(self, pixels: PixelArray, plan: Plan, outcome: Outcome, verify: bool, progress: Progress | None) -> PixelArray:
+        """Return pixels (H, W, C) at the plan's size, by as many passes as it says."""
+        for index in range(plan.passes):
+            pixels = self._pass(pixels, outcome, verify, _part_of(progress, index, plan.passes, self.info.scale))
+        return _fit(pixels, plan, self._wraps)
 
     def _pass(self, pixels: PixelArray, outcome: Outcome, verify: bool, progress: Progress | None) -> PixelArray:
         """Run the network over a picture once, with what repeats continued beyond the edges."""
@@ -264,59 +279,6 @@ class Upscaler:
         if self._lock != "none":
             pixels = (lock_colour if self._lock == "colour" else back_project)(pixels, source)
         return pixels, consistency(pixels, source) if self._measures else None
-
-
-def upscale(
-    image: object,
-    *,
-    scale: float | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    megapixels: float | None = None,
-    model: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    tile: int | None = None,
-    tta: bool = False,
-    vividness: float | None = None,
-) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
-    """Enlarge a picture with a bundled model; the model last used stays loaded.
-
-    Args:
-        image: a path, a Pillow image, an array or a :class:`~clearvision.types.Picture`; the result is of the same kind, and a
-            Pillow image for a path. Arrays are (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1], RGB.
-        scale: sides of the result divided by those of the picture, above 0 and at most 16; 4 when no size is given.
-        width: columns of the result; rows in proportion.
-        height: rows of the result; columns in proportion.
-        megapixels: millions of pixels of the result.
-        model: a bundled model's name or the path of a model file; by default the ``clean`` model whose scale suits.
-        device: as in :class:`Upscaler`.
-        precision: as in :class:`Upscaler`.
-        tile: as in :class:`Upscaler`.
-        tta: as in :class:`Upscaler`.
-        vividness: as in :class:`Upscaler`.
-
-    Raises:
-        PictureError: if the picture cannot be read or taken.
-        ImageShapeError: if an array is not a picture.
-        UsageError: if an option is outside what is allowed.
-        ModelError: if the model is unknown or damaged.
-        EngineError: if the picture could not be computed.
-    """
-    picture, back = as_picture(image)
-    rows, columns = picture.pixels.shape[:2]
-    wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
-    if model is None:
-        target = target_size(rows, columns, native=4, scale=scale, to_width=width, to_height=height, megapixels=megapixels)
-        model = model_for("clean", max(target[0] / rows, target[1] / columns))
-        wishes = wishes if any(value is not None for value in wishes.values()) else {"scale": 4}
-    upscaler = _upscaler(str(model), device, precision, tile, tta, vividness)
-    return back(upscaler.run(picture, **wishes)[0])  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=1)
-def _upscaler(model: str, device: str, precision: str, tile: int | None, tta: bool, vividness: float | None) -> Upscaler:
-    return Upscaler(model, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
 
 
 def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint:

@@ -44,11 +44,16 @@ def model_for(task: str, scale: float) -> str:
     """
     cards = [info for info in list_models() if info.task == task]
     if not cards:
-        known = ", ".join(sorted({info.task for info in list_models()}))
+        known = ", ".join(sorted(bundled_tasks()))
         raise ModelError(f"no bundled model for task '{task}'; there are models for: {known}")
     enough = [info for info in cards if info.scale >= scale]
     best = min(enough, key=lambda info: info.scale) if enough else max(cards, key=lambda info: info.scale)
     return best.name
+
+
+def bundled_tasks() -> set[str]:
+    """Return the tasks, or families, of which a model is bundled."""
+    return {info.task for info in list_models()}
 
 
 def list_models() -> list[ModelInfo]:

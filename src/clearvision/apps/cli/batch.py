@@ -105,7 +105,7 @@ def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
 def _compute(job: Job, content: Content, chain: Chain, meter: Meter) -> tuple[Content, Result]:
     from clearvision.imaging.formats import check_writable
 
-    pictures = content.pictures if isinstance(content, Frames) else (content,)
+    pictures = pictures_of(content)
     first = pictures[0]
     diagnosis = chain.upscalers.diagnose(job, first)
     upscalers = [chain.upscalers.choose(picture.height, picture.width, diagnosis) for picture in pictures]
@@ -157,9 +157,13 @@ def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
     )
 
 
+def pictures_of(content: Content) -> tuple[Picture, ...]:
+    """Return the frames or pages, or the one picture."""
+    return content.pictures if isinstance(content, Frames) else (content,)
+
+
 def _bytes(content: Content) -> int:
-    pictures = content.pictures if isinstance(content, Frames) else (content,)
-    return sum(picture.pixels.nbytes for picture in pictures)
+    return sum(picture.pixels.nbytes for picture in pictures_of(content))
 
 
 def _end(unwritten: tuple[Result, Future[None]] | None, meter: Meter) -> None:

@@ -35,6 +35,13 @@ class Upscalers:
         self.wishes = wishes if model is not None or any(value is not None for value in wishes.values()) else {"scale": NATIVE}
         self._get(model or self._suited(wishes["scale"] or NATIVE))  # wrong options show now rather than at every picture
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether the model depends on what a picture shows."""
+        from clearvision.zoo.catalogue import bundled_tasks
+
+        return self._model is None and not bundled_tasks() <= {TASK}
+
     def diagnose(self, job: Job, picture: Picture) -> Diagnosis | None:
         """Return what a picture has been through, or None where the model is named and it does not matter."""
         from clearvision.imaging.quality import diagnose
@@ -73,10 +80,9 @@ class Upscalers:
 
     @staticmethod
     def _suited(factor: float, task: str = TASK) -> str:
-        from clearvision.zoo.catalogue import list_models, model_for
+        from clearvision.zoo.catalogue import bundled_tasks, model_for
 
-        bundled = {info.task for info in list_models()}
-        return model_for(task if task in bundled else TASK, factor)
+        return model_for(task if task in bundled_tasks() else TASK, factor)
 
     def _get(self, model: str) -> Upscaler:
         from clearvision.inference.upscaler import Upscaler

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clearvision.apps.cli import console
-from clearvision.apps.cli.batch import as_target
+from clearvision.apps.cli.batch import as_target, pictures_of
 from clearvision.apps.cli.jobs import Job
 from clearvision.errors import ClearVisionError
 from clearvision.imaging.io import read_size
 from clearvision.types import Picture
 
 if TYPE_CHECKING:
+    from clearvision.apps.cli.chain import Chain
+    from clearvision.imaging.quality import Diagnosis
     from clearvision.inference.upscaler import Upscaler
 
 SIDE = 192  # of the picture that is enlarged to learn the speed: large enough that starting up does not count
 
 
-def plan_work(jobs: Sequence[Job], choose: Callable[[int, int], Upscaler], wishes: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return for every job what it would take, as plain data; ``error`` tells why a picture cannot be done."""
+def plan_work(jobs: Sequence[Job], chain: Chain) -> list[dict[str, Any]]:
+    """Return for every job what it would take, as plain data; ``error`` tells why a picture cannot be done.
+
+    Pictures are decoded only where the choice of a model depends on what they show.
+    """
     speeds: dict[str, float] = {}
     planned = []
     for job in jobs:
         fact: dict[str, Any] = {"input": str(job.source), "output": str(job.target)}
         try:
             height, width = read_size(job.source)
-            upscaler = choose(height, width)
-            plan = upscaler.plan(height, width, **as_target(wishes))
+            upscaler = chain.upscalers.choose(height, width, _diagnosis(job, chain))
+            plan = upscaler.plan(height, width, **as_target(chain.upscalers.wishes))
         except ClearVisionError as error:
             planned.append(fact | {"error": console.sentence(error)})
             continue
@@ -79,6 +84,12 @@ def tell_plan(planned: Sequence[dict[str, Any]], skipped: int) -> None:
     console.say(
         f"{len(rows)} of {len(planned)} pictures, {megapixels:.1f} megapixels, about {_human(seconds)}{there}; nothing was done"
     )
+
+
+def _diagnosis(job: Job, chain: Chain) -> Diagnosis | None:
+    if not chain.upscalers.has_choice:
+        return None
+    return chain.upscalers.diagnose(job, pictures_of(chain.read(job))[0])
 
 
 def _measure(upscaler: Upscaler) -> float:

@@ -16,7 +16,7 @@ from clearvision.apps.cli.jobs import Jobs
 from clearvision.errors import UsageError
 
 if TYPE_CHECKING:
-    from clearvision.apps.cli.chain import Chain, Upscalers
+    from clearvision.apps.cli.chain import Chain
     from clearvision.apps.cli.jobs import Job
     from clearvision.apps.cli.manifest import Manifests
 
@@ -95,6 +95,10 @@ def upscale(
             metavar="M", help="Most memory to take, such as 2G or 800M; the rest lies on disk.", rich_help_panel=COMPUTING
         ),
     ] = None,
+    alpha: Annotated[
+        str,
+        typer.Option(metavar="resize|network", help="How transparency is enlarged.", rich_help_panel=COMPUTING),
+    ] = "resize",
     verify_tiles: Annotated[
         bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
     ] = False,
@@ -186,6 +190,7 @@ def upscale(
         "lock": "input" if back_project else "colour" if lock_colour else "none",
         "tileable": tileable,
         "normal_map": normal_map,
+        "alpha": alpha,
     }
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     label = _label(wishes, model)
@@ -215,7 +220,7 @@ def upscale(
         finished = _finished(planned.jobs, chain.manifests, clear=not dry_run) if resume else set()
         todo = [job for job in planned.jobs if job not in finished]
         if dry_run:
-            return _tell_plan(todo, upscalers, len(finished), as_json)
+            return _tell_plan(todo, chain, len(finished), as_json)
         interrupted = False
         with Meter(planned, finished, upscalers.pixels) as meter:
             try:
@@ -277,10 +282,10 @@ def _watch(find: Callable[[], Jobs], chain: Chain) -> int:
         return console.INTERRUPTED
 
 
-def _tell_plan(jobs: Sequence[Job], upscalers: Upscalers, skipped: int, as_json: bool) -> int:
+def _tell_plan(jobs: Sequence[Job], chain: Chain, skipped: int, as_json: bool) -> int:
     from clearvision.apps.cli.dryrun import plan_work, tell_plan
 
-    planned = plan_work(jobs, upscalers.choose, upscalers.wishes)
+    planned = plan_work(jobs, chain)
     if as_json:
         console.say_json({"pictures": planned, "skipped": skipped})
     else:

@@ -1,0 +1,84 @@
+"""Enlarging in one call: the model is chosen by the picture and the wish, and stays loaded."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from clearvision.inference.kinds import as_picture
+from clearvision.inference.plan import target_size
+from clearvision.inference.upscaler import Upscaler
+from clearvision.types import Picture
+from clearvision.zoo.catalogue import bundled_tasks, model_for
+
+NATIVE = 4  # the factor when neither a size nor a model is named
+CLEAN = "clean"  # the family that is always bundled
+
+
+def upscale(
+    image: object,
+    *,
+    scale: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    megapixels: float | None = None,
+    model: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    tta: bool = False,
+    vividness: float | None = None,
+) -> Any:  # noqa: ANN401 - the kind of image that came in; a Pillow image for a path
+    """Enlarge a picture with a bundled model; the two models last used stay loaded.
+
+    Without a model's name the picture is looked at, and the family that suits what it has been through is taken
+    (:func:`clearvision.imaging.quality.diagnose`), ``clean`` where no model of it is bundled.
+
+    Args:
+        image: a path, a Pillow image, an array or a :class:`~clearvision.types.Picture`; the result is of the same kind, and a
+            Pillow image for a path. Arrays are (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1], RGB.
+        scale: sides of the result divided by those of the picture, above 0 and at most 16; 4 when no size is given.
+        width: columns of the result; rows in proportion.
+        height: rows of the result; columns in proportion.
+        megapixels: millions of pixels of the result.
+        model: a bundled model's name or the path of a model file; by default one that suits the picture and the factor.
+        device: as in :class:`Upscaler`.
+        precision: as in :class:`Upscaler`.
+        tile: as in :class:`Upscaler`.
+        tta: as in :class:`Upscaler`.
+        vividness: as in :class:`Upscaler`.
+
+    Raises:
+        PictureError: if the picture cannot be read or taken.
+        ImageShapeError: if an array is not a picture.
+        UsageError: if an option is outside what is allowed.
+        ModelError: if the model is unknown or damaged.
+        EngineError: if the picture could not be computed.
+    """
+    picture, back = as_picture(image)
+    rows, columns = picture.pixels.shape[:2]
+    wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
+    if model is None:
+        target = target_size(rows, columns, native=NATIVE, scale=scale, to_width=width, to_height=height, megapixels=megapixels)
+        source = Path(image) if isinstance(image, str | os.PathLike) else None
+        model = model_for(_family(picture, source), max(target[0] / rows, target[1] / columns))
+        wishes = wishes if any(value is not None for value in wishes.values()) else {"scale": NATIVE}
+    upscaler = _upscaler(str(model), device, precision, tile, tta, vividness)
+    return back(upscaler.run(picture, **wishes)[0])  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=2)
+def _upscaler(model: str, device: str, precision: str, tile: int | None, tta: bool, vividness: float | None) -> Upscaler:
+    return Upscaler(model, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
+
+
+def _family(picture: Picture, source: Path | None) -> str:
+    bundled = bundled_tasks()
+    if bundled <= {CLEAN}:  # no choice, so nothing to look for
+        return CLEAN
+    from clearvision.imaging.quality import diagnose
+
+    family = diagnose(picture, source).family
+    return family if family in bundled else CLEAN

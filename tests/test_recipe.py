@@ -157,7 +157,7 @@ CYCLE = {"scale": 1, "network": {"arch": "span", "upscale": 1}, "data": {"layout
         ({"init": "x", "objective": gan(d_every=2, g_every=2)}, "slow each other down"),
         ({"init": "x", "objective": gan(gan="hinge", real_label=0.9)}, "must be 1 for gan hinge"),
         ({"objective": {"kind": "adversarial", "discriminator": {"num_feat": 3}}}, r"discriminator\.arch: Field required"),
-        ({"objective": {"kind": "diffusion"}}, "'fidelity', 'adversarial', 'cycle'"),
+        ({"objective": {"kind": "diffusion"}}, "'fidelity', 'likelihood', 'adversarial', 'cycle'"),
         ({"losses": [{"kind": "l7"}]}, "'l1', 'mse', 'charbonnier', 'ssim'"),
         ({"losses": [{"kind": "l1", "layers": {}}]}, r"losses\.0\..*layers: Extra inputs are not permitted"),
     ],

@@ -14,7 +14,7 @@ WEIGHTS_DIR = Path(__file__).parent / "weights"
 
 def bundled_models() -> dict[str, Path]:
     """Return name to file of every model in the package, sorted by name."""
-    return {path.stem: path for path in sorted(WEIGHTS_DIR.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(WEIGHTS_DIR.glob("*.safetensors"), key=lambda path: path.stem)}
 
 
 def find_model(model: str | Path) -> Path:
@@ -37,7 +37,8 @@ def find_model(model: str | Path) -> Path:
 def model_for(task: str, scale: float) -> str:
     """Return the name of the bundled model of a task whose scale best serves a factor.
 
-    The nearest native scale not below the factor wins, so that only shrinking remains; above all of them, the largest.
+    The nearest native scale not below the factor wins, so that only shrinking remains; above all of them, the largest. Of several
+    variants, such as ``photo-x4`` and ``photo-x4-vivid``, the plain name wins, which sorts before the others.
 
     Raises:
         ModelError: if no bundled model has the task.

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from clearvision.errors import ImageShapeError, UsageError
 from clearvision.inference.engines import open_engine, run_many
 from clearvision.inference.engines.openvino import KEPT, SMALL, OpenVINOEngine
+from clearvision.inference.graphs import build_graph
+from clearvision.inference.upscaler import Upscaler
+from clearvision.types import Picture
 from clearvision.zoo.checkpoint import Checkpoint
 
 MakeCheckpoint = Callable[..., Checkpoint]
@@ -147,3 +152,50 @@ def test_the_processor_gets_openvino_unless_the_network_has_no_graph(
     assert open_engine(checkpoint, name="torch", device="cpu").name == "torch"
     monkeypatch.delitem(__import__("clearvision.inference.engines", fromlist=["GRAPHS"]).GRAPHS, "span")
     assert open_engine(checkpoint).name == "torch"
+
+
+@pytest.mark.parametrize("options", [{}, {"tta": True}, {"tileable": "both"}, {"tile": 150}])
+def test_what_is_compiled_ahead_is_not_compiled_again(
+    checkpoint: Checkpoint, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearvision.inference.engines.openvino.SMALL", 32 * 32)
+    compiled = []
+    monkeypatch.setattr(
+        "clearvision.inference.engines.openvino.build_graph", lambda *shape: compiled.append(shape[1:]) or build_graph(*shape)
+    )
+    upscaler = Upscaler(checkpoint, precision="f32", **options)
+    picture = Picture(np.zeros((40, 60, 3), np.uint8))
+    upscaler.prepare(picture)
+    ahead = list(compiled)
+    assert len(ahead) == (2 if "tta" in options else 1)
+    assert ahead[0][1] >= 40
+    upscaler.run(picture)
+    assert compiled == ahead
+
+
+def test_threads_that_need_one_graph_compile_it_once(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def slow(*shape: Any) -> object:  # noqa: ANN401
+        compiled.append(shape[1:])
+        time.sleep(0.1)
+        return build_graph(*shape)
+
+    monkeypatch.setattr("clearvision.inference.engines.openvino.build_graph", slow)
+    engine = OpenVINOEngine(checkpoint, precision="f32")
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(engine.prepare, 1, 24, 24) for _ in range(3)]:
+            done.result()
+    assert compiled == [(1, -1, -1)]
+
+
+def test_a_graph_that_failed_to_compile_is_tried_again(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> object:
+        raise RuntimeError("Failed to allocate 1 byte")
+
+    engine = OpenVINOEngine(checkpoint, precision="f32")
+    with monkeypatch.context() as broken:
+        broken.setattr("clearvision.inference.engines.openvino.build_graph", fail)
+        with pytest.raises(MemoryError, match="not enough memory"):
+            engine.prepare(1, 24, 24)
+    assert engine.run(np.zeros((1, 3, 24, 24), np.float32)).shape[2] == 24 * checkpoint.info.scale

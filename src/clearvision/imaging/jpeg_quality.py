@@ -35,6 +35,7 @@ _STEP = 0.25  # width of a bin of coefficients
 _REACH = 160.0  # largest coefficient looked at
 _LEAST_STEP, _LARGEST_STEP = 3, 121  # steps below 3 drown in the rounding of pixels
 _LEAST_COUNT = 200  # coefficients that must not be 0 to say anything
+_PART = 32  # rows of weights multiplied at once
 _LEAST_MATCH = 0.3  # of 1, which is all coefficients exactly on multiples; without JPEG it stays below 0.2
 
 
@@ -130,7 +131,7 @@ def _estimate(luma: Plane) -> tuple[float, int]:
     bins += np.arange(64, dtype=np.int32) * width_of_histogram
     histogram = np.bincount(bins.ravel(), minlength=64 * width_of_histogram).reshape(64, -1)
     histogram[:, [0, -1]] = 0  # beyond the reach
-    agreeing, counted = (histogram @ weights for weights in _combs())
+    agreeing, counted = (_product(histogram, weights) for weights in _combs())
 
     steps = _scaled_tables().reshape(100, 64).astype(np.intp)
     usable = (steps >= _LEAST_STEP) & (steps <= _LARGEST_STEP)
@@ -141,6 +142,14 @@ def _estimate(luma: Plane) -> tuple[float, int]:
     match[total < _LEAST_COUNT] = 0
     best = int(match.argmax())
     return float(match[best]), int(_QUALITIES[best])
+
+
+def _product(histogram: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrix product, in parts so small that BLAS starts no threads, which are slow beside a network."""
+    total = np.zeros((len(histogram), weights.shape[1]))
+    for first in range(0, len(weights), _PART):
+        total += histogram[:, first : first + _PART] @ weights[first : first + _PART]
+    return total
 
 
 @cache

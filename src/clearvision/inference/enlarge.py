@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from clearvision.errors import EngineError, PictureError
 from clearvision.imaging import canvas
 from clearvision.imaging.tiling import Tile, take_window
-from clearvision.inference.engines import Batch, Engine, open_engine, run_many
+from clearvision.inference.engines import Batch, Engine, open_engine, prepare, run_many
 from clearvision.inference.ensemble import EnsembleEngine
-from clearvision.inference.plan import USUAL, Budget, halo_for, longest_side, plan_pass
+from clearvision.inference.plan import USUAL, Budget, bytes_per_pixel, halo_for, longest_side, plan_pass
 from clearvision.inference.verify import EXACT, SeamCheck
 from clearvision.types import PixelArray
 from clearvision.zoo.checkpoint import Checkpoint
@@ -88,6 +88,18 @@ class Enlarger:
         self._tta = tta
         self._budget = budget
         self.engine = self._open(device, precision, engine)
+
+    def prepare(self, height: int, width: int, channels: int, tile: int | None) -> None:
+        """Compile what a pass over a picture of a size will need, unless a second graph of its size would take too much memory.
+
+        Raises:
+            MemoryError: as :meth:`~clearvision.inference.engines.Engine.run`, as does EngineError.
+        """
+        info = self.checkpoint.info
+        tiles = plan_pass(info, self.engine.precision, height, width, tile, self._budget.tile_memory)
+        rows, columns = tiles[0].y1 - tiles[0].y0, tiles[0].x1 - tiles[0].x0
+        if 2 * rows * columns * bytes_per_pixel(info, self.engine.precision) <= self._budget.tile_memory:
+            prepare(self.engine, channels if info.num_in_ch == 1 else 1, rows, columns)
 
     def enlarge(
         self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clearvision.inference.engines import Batch, Engine, run_many
+from clearvision.inference.engines import Batch, Engine, prepare, run_many
 
 VIEWS = tuple((flip_y, flip_x, turned) for turned in (False, True) for flip_y in (False, True) for flip_x in (False, True))
 
@@ -32,6 +32,11 @@ class EnsembleEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name, self.device, self.precision = engine.name, engine.device, engine.precision
+
+    def prepare(self, count: int, height: int, width: int) -> None:
+        """As :func:`~clearvision.inference.engines.prepare`, for upright and for turned views."""
+        prepare(self._engine, count, height, width)
+        prepare(self._engine, count, width, height)
 
     def run(self, batch: Batch) -> Batch:
         """Map lq (B, C, h, w) to the average of eight results (B, C, h * scale, w * scale); raises as the engine's ``run``."""

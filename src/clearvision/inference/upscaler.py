@@ -162,6 +162,35 @@ class Upscaler:
             budget=self._budget,
         )
 
+    def prepare(
+        self,
+        picture: Picture,
+        *,
+        scale: float | None = None,
+        to_width: int | None = None,
+        to_height: int | None = None,
+        megapixels: float | None = None,
+    ) -> None:
+        """Do ahead of :meth:`run`, perhaps in another thread, what depends on the picture's size alone: compile its graph.
+
+        Args:
+            picture: the picture; its contents do not matter.
+            scale: as in :meth:`run`.
+            to_width: its ``width``.
+            to_height: its ``height``.
+            megapixels: as in :meth:`run`.
+
+        Raises:
+            UsageError: as :meth:`run`.
+            MemoryError: if there is not enough memory; :meth:`run` will try less.
+            EngineError: if the device fails.
+        """
+        height, width, channels = picture.pixels.shape
+        plan = self.plan(height, width, scale=scale, to_width=to_width, to_height=to_height, megapixels=megapixels)
+        if plan.passes:
+            rows, columns = self._margins(height, width)
+            self._enlarger.prepare(height + 2 * rows, width + 2 * columns, channels, self._tile)
+
     def __call__(
         self,
         image: object,
@@ -263,12 +292,15 @@ class Upscaler:
         """Run the network over a picture once, with what repeats continued beyond the edges."""
         if not any(self._wraps):
             return self._enlarger.enlarge(pixels, outcome, verify=verify, progress=progress)
-        halo, multiple = halo_for(self.info)[0], self.info.size.multiple
-        margins = [
-            wrap_margin(side, halo, multiple) if wraps else 0 for side, wraps in zip(pixels.shape[:2], self._wraps, strict=True)
-        ]
+        margins = self._margins(*pixels.shape[:2])
         large = self._enlarger.enlarge(wrapped(pixels, *margins), outcome, verify=verify, progress=progress)
         return np.ascontiguousarray(unwrapped(large, *(margin * self.info.scale for margin in margins)))
+
+    def _margins(self, height: int, width: int) -> tuple[int, int]:
+        """Return how many rows and columns of what repeats go on each side of a picture."""
+        halo, multiple = halo_for(self.info)[0], self.info.size.multiple
+        rows, columns = self._wraps
+        return wrap_margin(height, halo, multiple) if rows else 0, wrap_margin(width, halo, multiple) if columns else 0
 
     def _finish(self, pixels: PixelArray, source: PixelArray) -> tuple[PixelArray, float | None]:
         """Return a result held to its input as asked for, and how far it agrees with it."""

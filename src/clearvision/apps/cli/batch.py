@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from clearvision.apps.cli import console
+from clearvision.apps.cli.ahead import Content, ReadAhead, Ready, pictures_of
 from clearvision.apps.cli.jobs import Job
 from clearvision.imaging.frames import Frames
 from clearvision.types import ModelInfo, Picture
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from clearvision.imaging.quality import Diagnosis
     from clearvision.inference.upscaler import UpscaleReport
 
-OVERLAP = 256_000_000  # bytes of a picture up to which its reading or writing overlaps with work on another
+OVERLAP = 256_000_000  # bytes of pictures that may be read ahead, and as many that may wait to be written
+WRITERS = 2  # threads
+UNWRITTEN = 4  # results
 
 Size = tuple[int, int]  # width, height
-Content: TypeAlias = Picture | Frames
 
 
 @dataclass(frozen=True)
@@ -63,38 +66,60 @@ class Result:
 def run_batch(jobs: Iterable[Job], chain: Chain, meter: Meter) -> None:
     """Do all jobs, in order; a failure is a result and the others are still done.
 
-    At most three pictures are in memory: one being read, one computed and one written; large ones (:data:`OVERLAP`) alone.
-    When interrupted, what is being written is finished first, so that it is whole and told.
+    While one picture is computed, small ones after it are read and those before it are written: together at most
+    :data:`OVERLAP` bytes of either, or what a memory limit allows. When interrupted, what is being written is finished first, so
+    that it is whole and told.
     """
     todo = list(jobs)
-    reader, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-    reading: Future[Content] | None = None
-    unwritten: tuple[Result, Future[None]] | None = None
+    room = min(OVERLAP, chain.files.in_memory)
+    reader, writer = ReadAhead(todo, chain, room), _Writing(chain, meter, room)
     try:
         for index, job in enumerate(todo):
-            source = reading or reader.submit(chain.read, job)
-            reading = None
             try:
-                content = source.result()
-                if index + 1 < len(todo) and _bytes(content) <= OVERLAP:
-                    reading = reader.submit(chain.read, todo[index + 1])
-                upscaled, result = _compute(job, content, chain, meter)
-                del content
+                upscaled, result = _compute(job, reader.take(index), chain, meter)
             except Exception as error:  # any fault of one picture must not cost the others
-                _end(unwritten, meter)
-                unwritten = None
+                writer.finish()
                 meter.end(_failed(job, error))
                 continue
-            _end(unwritten, meter)
-            unwritten = (result, writer.submit(chain.write, upscaled, result))
-            if _bytes(upscaled) > OVERLAP:
-                _end(unwritten, meter)
-                unwritten = None
+            writer.add(upscaled, result)
             del upscaled
     finally:
-        reader.shutdown(wait=False, cancel_futures=True)
-        _end(unwritten, meter)
-        writer.shutdown()
+        reader.close()
+        writer.finish()
+        writer.close()
+
+
+class _Writing:
+    """Writes results beside the work on others, and tells what became of them in the order they came."""
+
+    def __init__(self, chain: Chain, meter: Meter, room: int) -> None:
+        self._chain, self._meter, self._room = chain, meter, room
+        self._threads = ThreadPoolExecutor(WRITERS)
+        self._unwritten: deque[tuple[Result, int, Future[None]]] = deque()
+
+    def add(self, upscaled: Content, result: Result) -> None:
+        size = _bytes(upscaled)
+        self._unwritten.append((result, size, self._threads.submit(self._chain.write, upscaled, result)))
+        del upscaled
+        while self._unwritten and (self._unwritten[0][2].done() or self._is_full()):
+            self._end_first()
+
+    def finish(self) -> None:
+        while self._unwritten:
+            self._end_first()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _is_full(self) -> bool:
+        return len(self._unwritten) > UNWRITTEN or sum(size for _, size, _ in self._unwritten) > self._room
+
+    def _end_first(self) -> None:
+        """Wait for the oldest result to be written and tell it."""
+        result, _, writing = self._unwritten[0]
+        error = writing.exception()
+        self._unwritten.popleft()
+        self._meter.end(result if error is None else _failed(result.job, error))
 
 
 def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
@@ -102,13 +127,12 @@ def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
     return {f"to_{name}" if name in ("width", "height") else name: value for name, value in wishes.items()}
 
 
-def _compute(job: Job, content: Content, chain: Chain, meter: Meter) -> tuple[Content, Result]:
+def _compute(job: Job, ready: Ready, chain: Chain, meter: Meter) -> tuple[Content, Result]:
     from clearvision.imaging.formats import check_writable
 
+    content, diagnosis, upscalers = ready.content, ready.diagnosis, ready.upscalers
     pictures = pictures_of(content)
     first = pictures[0]
-    diagnosis = chain.upscalers.diagnose(job, first)
-    upscalers = [chain.upscalers.choose(picture.height, picture.width, diagnosis) for picture in pictures]
     plans = [
         upscaler.plan(picture.height, picture.width, **as_target(chain.upscalers.wishes))
         for upscaler, picture in zip(upscalers, pictures, strict=True)
@@ -157,22 +181,8 @@ def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
     )
 
 
-def pictures_of(content: Content) -> tuple[Picture, ...]:
-    """Return the frames or pages, or the one picture."""
-    return content.pictures if isinstance(content, Frames) else (content,)
-
-
 def _bytes(content: Content) -> int:
     return sum(picture.pixels.nbytes for picture in pictures_of(content))
-
-
-def _end(unwritten: tuple[Result, Future[None]] | None, meter: Meter) -> None:
-    """Wait for a result to be written and tell it."""
-    if unwritten is None:
-        return
-    result, writing = unwritten
-    error = writing.exception()
-    meter.end(result if error is None else _failed(result.job, error))
 
 
 def _failed(job: Job, error: BaseException) -> Result:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import clearvision
-from clearvision.apps.cli.batch import Content, Result, as_target
+from clearvision.apps.cli.ahead import Content, Ready, pictures_of
+from clearvision.apps.cli.batch import Result, as_target
 from clearvision.apps.cli.jobs import Job
 from clearvision.apps.cli.manifest import Manifests
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
@@ -32,6 +36,7 @@ class Upscalers:
         self._model = model
         self._options = options
         self._open: dict[str, Upscaler] = {}
+        self._opening = Lock()  # pictures are read in several threads
         self.wishes = wishes if model is not None or any(value is not None for value in wishes.values()) else {"scale": NATIVE}
         self._get(model or self._suited(wishes["scale"] or NATIVE))  # wrong options show now rather than at every picture
 
@@ -87,9 +92,10 @@ class Upscalers:
     def _get(self, model: str) -> Upscaler:
         from clearvision.inference.upscaler import Upscaler
 
-        if model not in self._open:
-            self._open[model] = Upscaler(model, **self._options)
-        return self._open[model]
+        with self._opening:
+            if model not in self._open:
+                self._open[model] = Upscaler(model, **self._options)
+            return self._open[model]
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,20 @@ class Chain:
         if holds_frames(job.source, job.target) and count_frames(job.source) > 1:
             return read_frames(job.source, max_pixels=self.files.max_pixels)
         return read_picture(job.source, max_pixels=self.files.max_pixels, in_memory=self.files.in_memory)
+
+    def ready(self, job: Job) -> Ready:
+        """Read a job's file and choose the model by what it holds."""
+        content = self.read(job)
+        pictures = pictures_of(content)
+        diagnosis = self.upscalers.diagnose(job, pictures[0])
+        upscalers = tuple(self.upscalers.choose(picture.height, picture.width, diagnosis) for picture in pictures)
+        return Ready(content, diagnosis, upscalers)
+
+    def prepare(self, coming: Future[Ready | None]) -> None:
+        """Compile what a picture that is being read will need."""
+        with suppress(Exception):  # of whatever kind, it will be met again, and told, when the picture's turn comes
+            if (ready := coming.result()) is not None:
+                ready.upscalers[0].prepare(pictures_of(ready.content)[0], **as_target(self.upscalers.wishes))
 
     def enlarge(
         self, picture: Picture, upscaler: Upscaler, progress: Callable[[int, int], None]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearvision.apps.cli import console
-from clearvision.apps.cli.batch import as_target, pictures_of
+from clearvision.apps.cli.ahead import pictures_of
+from clearvision.apps.cli.batch import as_target
 from clearvision.apps.cli.jobs import Job
 from clearvision.errors import ClearVisionError
 from clearvision.imaging.io import read_size

@@ -12,6 +12,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from clearvision.apps.cli.jobs import Job
@@ -33,6 +34,7 @@ class Manifests:
 
     settings: Record
     _known: dict[Path, dict[str, Record]] = field(default_factory=dict)
+    _noting: Lock = field(default_factory=Lock)
 
     def is_done(self, job: Job) -> bool:
         """Whether a job's result is there, whole, made from the same input with the same settings.
@@ -68,7 +70,7 @@ class Manifests:
         }
         line = json.dumps(record, ensure_ascii=False) + "\n"
         try:
-            with (job.root / NAME).open("a", encoding="utf-8") as file:
+            with self._noting, (job.root / NAME).open("a", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
             logger.warning("%s cannot be written (%s): --resume will not know '%s'", job.root / NAME, error.strerror, job.target)

@@ -26,7 +26,7 @@ class Engine(Protocol):
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``f32``, ``bf16`` or ``f16``: what convolutions multiply in.
 
-    An engine may also have ``run_many``; see :func:`run_many`.
+    An engine may also have ``run_many`` and ``prepare``; see :func:`run_many` and :func:`prepare`.
     """
 
     name: str
@@ -51,6 +51,13 @@ def run_many(engine: Engine, batches: Iterable[Batch]) -> Iterator[Batch]:
     """
     pipelined: Callable[[Iterable[Batch]], Iterator[Batch]] | None = getattr(engine, "run_many", None)
     return pipelined(batches) if pipelined else map(engine.run, batches)
+
+
+def prepare(engine: Engine, count: int, height: int, width: int) -> None:
+    """Compile what a batch of so many pictures of a size will need, where the engine compiles by size."""
+    compile_for: Callable[[int, int, int], None] | None = getattr(engine, "prepare", None)
+    if compile_for is not None:
+        compile_for(count, height, width)
 
 
 def open_engine(checkpoint: Checkpoint, *, device: str = "auto", precision: str = "auto", name: str | None = None) -> Engine:

@@ -9,9 +9,11 @@ is no cache on disk: reading a compiled SPAN back was measured to save 0.02 s.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,7 +61,8 @@ class OpenVINOEngine:
         self._core = Core()
         self._checkpoint = checkpoint
         self.precision = _choose_precision(self._core, precision, checkpoint.info)
-        self._compiled: dict[Shape, CompiledModel] = {}
+        self._compiled: dict[Shape, Future[CompiledModel]] = {}
+        self._lock = threading.Lock()
 
     def run(self, batch: Batch) -> Batch:
         """Map lq (B, C, h, w), RGB in [0, 1], to sr (B, C, h * scale, w * scale), not clamped; fastest if channels lie last.
@@ -96,6 +99,15 @@ class OpenVINOEngine:
             for request in itertools.chain.from_iterable(pairs.values()):
                 request.settle()
 
+    def prepare(self, count: int, height: int, width: int) -> None:
+        """Compile what a batch of so many pictures of a size will need, unless it is there; other threads may run meanwhile.
+
+        Raises:
+            MemoryError: if there is not enough memory.
+            EngineError: if OpenVINO fails otherwise.
+        """
+        self._graph_for(_shape(count, height, width))
+
     def _graph(self, batch: Batch) -> tuple[Shape, CompiledModel]:
         """Return the graph that serves a batch, and the shape it was compiled for."""
         info = self._checkpoint.info
@@ -105,16 +117,30 @@ class OpenVINOEngine:
                 f"model '{info.name}' takes batches (B, {info.num_in_ch}, h, w) with h and w multiples of {multiple}, "
                 f"not {tuple(batch.shape)}"
             )
-        count, _, height, width = batch.shape
-        shape = (count, height, width) if count * height * width > SMALL else (count, -1, -1)
-        graph = self._compiled.get(shape)
-        if graph is None:
-            self._make_room(shape)
-            config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision}
-            with _translated(batch.shape):
-                graph = self._core.compile_model(build_graph(self._checkpoint, *shape), "CPU", config)
-            self._compiled[shape] = graph
-        return shape, graph
+        shape = _shape(batch.shape[0], *batch.shape[2:])
+        return shape, self._graph_for(shape)
+
+    def _graph_for(self, shape: Shape) -> CompiledModel:
+        """Return the graph of a shape; threads that want the same one wait for the first of them to compile it."""
+        with self._lock:
+            graph = self._compiled.get(shape)
+            mine = Future[Any]() if graph is None else None
+            if mine is not None:
+                self._make_room(shape)
+                self._compiled[shape] = mine
+        if graph is not None:
+            return graph.result()
+        assert mine is not None
+        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self.precision}
+        try:
+            with _translated((shape[0], 0, *shape[1:])):
+                mine.set_result(self._core.compile_model(build_graph(self._checkpoint, *shape), "CPU", config))
+        except BaseException as error:
+            with self._lock:
+                self._compiled.pop(shape, None)
+            mine.set_exception(error)
+            raise
+        return mine.result()
 
     def _make_room(self, shape: Shape) -> None:
         """Drop graphs, those compiled first before the others, until a new one fits in."""
@@ -124,6 +150,11 @@ class OpenVINOEngine:
                 break
             self._compiled.pop(oldest, None)
             del pixels[oldest]
+
+
+def _shape(count: int, height: int, width: int) -> Shape:
+    """Return the shape whose graph serves a batch."""
+    return (count, height, width) if count * height * width > SMALL else (count, -1, -1)
 
 
 class _Request:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import struct
 import subprocess
 import sys
 import zlib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clearvision.errors import PictureError
-from clearvision.imaging.io import read_picture, write_picture
+from clearvision.imaging.frames import count_frames, read_frames
+from clearvision.imaging.io import read_picture, read_size, write_picture
 from clearvision.imaging.vips import from_array, libvips
 from clearvision.types import Picture
 
@@ -184,3 +187,126 @@ def test_standard_error_stays_silent(tmp_path: Path) -> None:
     answer = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert answer.stderr == ""
     assert len(answer.stdout.splitlines()) == 5
+
+
+# ---- small files that ask for much -------------------------------------------------------------------------------------------
+
+
+def make_pages(count: int, last_next: int = 0) -> bytes:
+    """Return a TIFF file of pages of one grey pixel; ``last_next`` is where the last directory says that another follows."""
+    rows = ((256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 1), (279, 4, 1))
+    size = 2 + 12 * len(rows) + 4
+    data = bytearray(b"II*\0" + struct.pack("<I", 10) + b"\0\0")
+    for index in range(count):
+        table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in rows)
+        following = last_next if index == count - 1 else len(data) + size
+        data += struct.pack("<H", len(rows)) + table + struct.pack("<I", following)
+    return bytes(data)
+
+
+def test_directories_of_a_tiff_in_a_circle_end(tmp_path: Path) -> None:
+    path = tmp_path / "loop.tif"
+    path.write_bytes(make_pages(2, last_next=10))
+    assert count_frames(path) == 2
+    assert len(read_frames(path).pictures) == 2
+    path.write_bytes(make_pages(1, last_next=10))
+    assert count_frames(path) == 1
+    assert read_picture(path).pixels.shape == (1, 1, 1)
+
+
+def test_thousands_of_tiny_pages_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    path.write_bytes(make_pages(2001))
+    with pytest.raises(PictureError, match=r"pages\.tif has 2001 pages, and at most 2000 are read; split it into several files"):
+        read_frames(path)
+
+
+def make_icon(content: bytes) -> bytes:
+    return struct.pack("<HHH", 0, 1, 1) + struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(content), 22) + content
+
+
+def test_a_vast_picture_in_an_icon_is_refused_before_decoding(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.ico"
+    path.write_bytes(make_icon(make_png(60000, 60000)))
+    with pytest.raises(PictureError, match=r"bomb\.ico"):
+        read_picture(path)
+    path.write_bytes(make_icon(make_png(5000, 4000)))
+    assert read_size(path) == (4000, 5000)
+    with pytest.raises(PictureError, match="5000x4000, 20 megapixels, and at most 1 are read"):
+        read_picture(path, max_pixels=1_000_000)
+    bitmap = struct.pack("<IiiHHIIiiII", 40, 300, 600, 1, 32, 0, 0, 0, 0, 0, 0)
+    path.write_bytes(make_icon(bitmap))
+    with pytest.raises(PictureError, match="a bitmap of 300x300 pixels in an icon, which holds at most 256x256"):
+        read_picture(path)
+
+
+def test_an_icon_is_as_large_as_the_picture_inside(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    write_picture(Picture(pixels), tmp_path / "a.png")
+    (tmp_path / "a.ico").write_bytes(make_icon((tmp_path / "a.png").read_bytes()))
+    picture = read_picture(tmp_path / "a.ico")  # and no warning of Pillow's about it
+    assert (picture.format, read_size(tmp_path / "a.ico")) == ("ico", (32, 48))
+    np.testing.assert_array_equal(picture.pixels, pixels)
+
+
+# ---- found by benchmarks/fuzz.py ---------------------------------------------------------------------------------------------
+
+
+def test_words_in_another_encoding_do_not_cost_the_picture(tmp_path: Path) -> None:
+    content = make_png(2, 2, b"\0" * 14)
+    body = "Título\0España".encode("latin-1")  # as the standard has it
+    chunk = struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
+    (tmp_path / "a.png").write_bytes(content[:33] + chunk + content[33:])
+    assert read_size(tmp_path / "a.png") == (2, 2)
+    assert read_picture(tmp_path / "a.png").width == 2
+
+
+@pytest.mark.parametrize("density", [0xFFFFFFFF, 0x7FFFFFFF, 1])
+def test_a_resolution_that_cannot_be_meant_counts_as_none(tmp_path: Path, density: int) -> None:
+    content = make_png(2, 2, b"\0" * 14)
+    body = struct.pack(">IIB", density, density, 1)
+    chunk = struct.pack(">I", len(body)) + b"pHYs" + body + struct.pack(">I", zlib.crc32(b"pHYs" + body))
+    (tmp_path / "a.png").write_bytes(content[:33] + chunk + content[33:])
+    (tmp_path / "a.bmp").write_bytes(
+        b"BM" + struct.pack("<IIIIiiHHIIiiII", 58, 0, 54, 40, 1, 1, 1, 24, 0, 4, density & 0x7FFFFFFF, 1, 0, 0) + b"\1\2\3\0"
+    )
+    for name in ("a.png", "a.bmp"):
+        picture = read_picture(tmp_path / name)
+        assert picture.dpi is None
+        write_picture(picture, tmp_path / "b.webp")  # states it in EXIF, where it must fit
+
+
+def test_the_size_of_a_deep_netpbm_file_is_told_by_its_header(tmp_path: Path) -> None:
+    for name, content in (("a.pfm", b"PF\n4 3\n-1.0\n"), ("a.ppm", b"P6\n4 3\n65535\n"), ("b.ppm", b"P6\n4 3\n255\n")):
+        (tmp_path / name).write_bytes(content)
+        assert read_size(tmp_path / name) == (3, 4)
+
+
+def test_a_netpbm_header_takes_no_memory_that_the_file_does_not_fill(tmp_path: Path) -> None:
+    (tmp_path / "a.pfm").write_bytes(b"PF\n20000 20000\n-1.0\n1234")
+    with pytest.raises(PictureError, match="is cut short: 1 of 1200000000 samples are there"):
+        read_picture(tmp_path / "a.pfm")
+
+
+def load_fuzzer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fuzz", Path(__file__).parents[2] / "benchmarks/fuzz.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FUZZER = load_fuzzer()
+
+
+@pytest.mark.parametrize("group", FUZZER.GROUPS)
+def test_damage_of_every_format_is_read_or_refused(tmp_path: Path, group: str) -> None:
+    seeds = FUZZER.make_seeds(group, tmp_path)
+    counts = {"read": 0, "refused": 0}
+    for number in range(30):
+        suffix, content = FUZZER.make_case(seeds, group, 1, number)
+        path = tmp_path / f"case{suffix}"
+        path.write_bytes(content)
+        counts[FUZZER.check_case(path, write=number % FUZZER.WRITE_EVERY == 0)] += 1
+    assert min(counts.values()) > 0  # damage neither too weak nor too strong to tell anything

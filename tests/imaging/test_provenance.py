@@ -50,3 +50,8 @@ def test_what_is_no_xmp_stays_as_it_is() -> None:
 def test_a_source_that_is_stated_is_not_overwritten() -> None:
     stated = OWN.replace(b'dc:creator="J"', b'xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" i:DigitalSourceType="x"')
     assert ENHANCED.encode() not in note_provenance(stated, model="one", scale=2, version="1")
+
+
+@pytest.mark.parametrize("part", [b"</rdf:RDF>", b"<rdf:Description "])
+def test_a_packet_of_one_thing_over_and_over_takes_no_longer_than_another(part: bytes) -> None:
+    assert len(note_provenance(part * 200_000, model="a", scale=2, version="1")) >= len(part) * 200_000

@@ -166,3 +166,12 @@ def test_depth_does_not_change_the_diagnosis(scene: Pixels) -> None:
     eight, sixteen = diagnose(Picture(picture)), diagnose(Picture(picture.astype(np.uint16) * 257))
     assert sixteen.noise == pytest.approx(eight.noise, rel=1e-4)
     assert sixteen.family == eight.family
+
+
+def test_values_that_are_no_brightness_are_diagnosed_without_a_word() -> None:
+    pixels = np.random.default_rng(0).random((80, 80, 3), dtype=np.float32)
+    shown = diagnose(Picture(np.where(pixels > 0.99, np.float32(1), np.where(pixels < 0.01, np.float32(0), pixels))))
+    pixels[pixels > 0.99] = np.inf
+    pixels[pixels < 0.005] = -3e38
+    pixels[pixels < 0.01] = np.nan
+    assert diagnose(Picture(pixels)) == shown

@@ -20,7 +20,7 @@ from clearvision.errors import DataError, PictureError
 from clearvision.imaging.formats import identify
 from clearvision.imaging.io import read_picture
 from clearvision.imaging.resize import resize, resize_scale
-from clearvision.imaging.vips import call, libvips, reason
+from clearvision.imaging.vips import call, has_field, libvips, reason
 from clearvision.types import PixelArray
 
 Size = tuple[int, int]
@@ -88,7 +88,7 @@ def read_size(path: Path) -> Size:
     vips = libvips()
     try:
         image = call(form.loader, os.fsencode(path))
-        orientation = image.get("orientation") if "orientation" in image.get_fields() else 1
+        orientation = image.get("orientation") if has_field(image, "orientation") else 1
     except vips.Error as error:
         raise PictureError(f"{path} is damaged or not readable as {form.name}: {reason(error)}") from error
     return (image.width, image.height) if 5 <= orientation <= 8 else (image.height, image.width)

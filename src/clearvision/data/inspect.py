@@ -224,10 +224,10 @@ def _is_colourless(pixels: NDArray[Any]) -> bool:
 def _frames(path: Path, loader: str) -> int:
     if not loader:
         return 1
-    from clearvision.imaging.vips import call
+    from clearvision.imaging.vips import call, has_field
 
     image = call(loader, os.fsencode(path))  # the header only
-    return int(image.get("n-pages")) if "n-pages" in image.get_fields() else 1
+    return int(image.get("n-pages")) if has_field(image, "n-pages") else 1
 
 
 def _jpeg_quality(path: Path) -> int | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError
 from clearvision.imaging import canvas
-from clearvision.imaging.exif import exif_dpi, upright_exif
+from clearvision.imaging.exif import exif_dpi, plausible_dpi, upright_exif
 from clearvision.imaging.metadata import upright_xmp
 from clearvision.imaging.vips import FULL, from_array, libvips, split_alpha, to_arrays, to_plain_colours
 from clearvision.types import Picture, PixelArray
@@ -88,7 +88,7 @@ def picture_from_pil(image: PilImage) -> Picture:
         icc=picture.icc,
         exif=upright_exif(block) if isinstance(block, bytes) else None,
         xmp=upright_xmp(xmp) if isinstance(xmp, bytes) else None,
-        dpi=(round(float(dpi[0]), 1), round(float(dpi[1]), 1)) if dpi and dpi[0] > 0 and dpi[1] > 0 else None,
+        dpi=plausible_dpi(float(dpi[0]), float(dpi[1])) if dpi else None,
         format=(image.format or "").lower(),
     )
     if picture.dpi is None and picture.exif is not None:

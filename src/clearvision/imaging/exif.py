@@ -24,6 +24,7 @@ _DESCRIPTIVE = frozenset({0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # what turns round with the byte order
+_HIGHEST_DPI = 65_535.0  # of a JPEG header
 _BYTE_BUDGET = 8 * 1024 * 1024
 
 Entry = tuple[int, int, bytes]  # type, count, value in little-endian order
@@ -153,7 +154,7 @@ def upright_exif(exif: bytes) -> bytes | None:
 
 
 def exif_dpi(exif: bytes) -> tuple[float, float] | None:
-    """Return the resolution an EXIF block states, in pixels per inch, or None."""
+    """Return the resolution an EXIF block states, in pixels per inch, or None; likewise one that cannot be meant."""
     try:
         reader = _Reader(_block_reader(_body(exif)))
         directory = reader.directory(reader.first)
@@ -170,7 +171,15 @@ def exif_dpi(exif: bytes) -> tuple[float, float] | None:
         values.append(numerator / denominator)
     unit = _entry(directory, _RESOLUTION_UNIT)
     per_inch = 2.54 if unit is not None and unit[2][:2] == b"\3\0" else 1.0
-    return round(values[0] * per_inch, 1), round(values[1] * per_inch, 1)
+    return plausible_dpi(values[0] * per_inch, values[1] * per_inch)
+
+
+def plausible_dpi(x: float, y: float) -> tuple[float, float] | None:
+    """Return a resolution rounded to tenths, or None where a file states nonsense: none, less, or more than formats can hold."""
+    if not (0 < x <= _HIGHEST_DPI and 0 < y <= _HIGHEST_DPI):
+        return None
+    rounded = round(x, 1), round(y, 1)
+    return rounded if min(rounded) > 0 else None
 
 
 def fit_exif(exif: bytes | None, width: int, height: int, dpi: tuple[float, float] | None) -> bytes | None:

@@ -11,13 +11,24 @@ import numpy as np
 from clearvision.errors import ImageShapeError, PictureError, PictureWriteError, UsageError
 from clearvision.imaging.formats import FORMATS, check_size, check_writable, identify
 from clearvision.imaging.io import read_picture
-from clearvision.imaging.vips import FULL, call, from_arrays, interruptible, libvips, reason, to_arrays, to_plain_colours
+from clearvision.imaging.vips import (
+    FULL,
+    call,
+    from_arrays,
+    has_field,
+    interruptible,
+    libvips,
+    reason,
+    to_arrays,
+    to_plain_colours,
+)
 from clearvision.imaging.writing import replacing, write_picture
 from clearvision.types import Picture
 
 ANIMATED = ("gif", "webp")
 PAGED = ("tiff",)
 _BY_SUFFIX = {suffix: names for names in (ANIMATED, PAGED) for name in names for suffix in FORMATS[name].suffixes}
+MOST_PAGES = 2000  # each is found by walking past those before it, so that time grows with the square
 USUAL_DELAY = 100  # ms: what browsers take for a delay of 0 or none
 
 
@@ -56,7 +67,7 @@ def count_frames(path: str | Path) -> int:
         image = call(form.loader, os.fsencode(path), access="sequential")
     except libvips().Error as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
-    return image.get("n-pages") if "n-pages" in image.get_fields() else 1
+    return image.get("n-pages") if has_field(image, "n-pages") else 1
 
 
 def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
@@ -80,10 +91,9 @@ def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
         image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", n=-1)
         height = image.get("page-height")
         check_size(path, image.width, image.height, max_pixels)
-        fields = image.get_fields()
-        delays = list(image.get("delay")) if "delay" in fields else []
-        loop = image.get("loop") if "loop" in fields else 0
-        icc = bytes(image.get("icc-profile-data")) if "icc-profile-data" in fields else None
+        delays = list(image.get("delay")) if has_field(image, "delay") else []
+        loop = image.get("loop") if has_field(image, "loop") else 0
+        icc = bytes(image.get("icc-profile-data")) if has_field(image, "icc-profile-data") else None
         tall, alpha = to_arrays(to_plain_colours(image, str(path)), str(path))
         if alpha is not None and alpha.min() == FULL["uint8"]:  # animations are decoded with alpha whether they have one or not
             alpha = None
@@ -172,6 +182,8 @@ def _joined(frames: Frames) -> Picture:
 
 
 def _read_pages(path: Path, count: int, max_pixels: int) -> Frames:
+    if count > MOST_PAGES:
+        raise PictureError(f"{path} has {count} pages, and at most {MOST_PAGES} are read; split it into several files first")
     pages: list[Picture] = []
     room = max_pixels
     for page in range(count):

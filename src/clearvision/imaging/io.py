@@ -15,11 +15,11 @@ from typing import Any
 from clearvision.errors import PictureError, UsageError
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 from clearvision.imaging.convert import picture_from_array, picture_from_pil, picture_to_array, picture_to_pil, upright
-from clearvision.imaging.exif import exif_dpi, read_tiff_blocks, upright_exif
+from clearvision.imaging.exif import exif_dpi, plausible_dpi, read_tiff_blocks, upright_exif
 from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_size, check_writable, identify
 from clearvision.imaging.metadata import iptc_of_photoshop, upright_xmp
-from clearvision.imaging.netpbm import read_deep_netpbm
-from clearvision.imaging.vips import UNKNOWN_RESOLUTION, VipsImage, call, libvips, reason, to_arrays, to_plain_colours
+from clearvision.imaging.netpbm import deep_netpbm_size, read_deep_netpbm
+from clearvision.imaging.vips import UNKNOWN_RESOLUTION, VipsImage, call, has_field, libvips, reason, to_arrays, to_plain_colours
 from clearvision.imaging.writing import write_picture
 from clearvision.types import Picture
 
@@ -45,7 +45,7 @@ _PILLOW_READERS = {
     "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
     "tga": ("PIL.TgaImagePlugin", "TgaImageFile"),
     "ppm": ("PIL.PpmImagePlugin", "PpmImageFile"),
-    "ico": ("PIL.IcoImagePlugin", "IcoImageFile"),
+    "ico": ("clearvision.imaging.icons", "open_icon"),
 }
 
 
@@ -91,6 +91,8 @@ def read_size(path: str | Path) -> tuple[int, int]:
     path = Path(path)
     form = identify(path)
     if not form.loader:
+        if form.name == "ppm" and (size := deep_netpbm_size(path)) is not None:
+            return size
         module, name = _PILLOW_READERS[form.name]
         try:
             with path.open("rb") as file, getattr(importlib.import_module(module), name)(file) as image:
@@ -101,7 +103,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
         image = call(form.loader, os.fsencode(path), access="sequential")
     except libvips().Error as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
-    sideways = "orientation" in image.get_fields() and image.get("orientation") > 4
+    sideways = has_field(image, "orientation") and image.get("orientation") > 4
     return (image.width, image.height) if sideways else (image.height, image.width)
 
 
@@ -111,10 +113,9 @@ def _read_with_libvips(path: Path, form: Format, max_pixels: int, page: int | No
     try:
         image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", **which)
         check_size(path, image.width, image.height, max_pixels)
-        fields = set(image.get_fields())
-        if page is None and "n-pages" in fields and image.get("n-pages") > 1:
+        if page is None and has_field(image, "n-pages") and image.get("n-pages") > 1:
             logger.warning("%s has %d pages or frames; the first is read", path, image.get("n-pages"))
-        orientation = image.get("orientation") if "orientation" in fields else 1
+        orientation = image.get("orientation") if has_field(image, "orientation") else 1
         image = to_plain_colours(image, str(path))
         picture = _with_metadata(path, form, image, *to_arrays(image, str(path), above=in_memory), first=not page)
     except vips.Error as error:
@@ -133,10 +134,8 @@ def _with_metadata(
     *,
     first: bool,
 ) -> Picture:
-    fields = set(image.get_fields())
-
     def blob(field: str) -> bytes | None:
-        return bytes(image.get(field)) or None if field in fields else None
+        return bytes(image.get(field)) or None if has_field(image, field) else None
 
     exif, xmp, iptc = blob("exif-data"), blob("xmp-data"), blob("iptc-data")
     if form.name == "tiff":
@@ -144,11 +143,11 @@ def _with_metadata(
     exif = upright_exif(exif) if exif else None
     # a silent JPEG or TIFF file has no unit, a silent PNG file a value of libvips' own; the others state it in EXIF
     stated = {
-        "jpeg": "resolution-unit" in fields,
-        "tiff": "resolution-unit" in fields,
+        "jpeg": has_field(image, "resolution-unit"),
+        "tiff": has_field(image, "resolution-unit"),
         "png": abs(image.xres - UNKNOWN_RESOLUTION) > 1e-6,
     }.get(form.name, False)
-    dpi = (round(image.xres * 25.4, 1), round(image.yres * 25.4, 1)) if stated else exif_dpi(exif or b"")
+    dpi = plausible_dpi(image.xres * 25.4, image.yres * 25.4) if stated else exif_dpi(exif or b"")
     return Picture(
         pixels,
         alpha,
@@ -156,7 +155,7 @@ def _with_metadata(
         exif=exif,
         xmp=upright_xmp(xmp) if xmp else None,
         iptc=iptc_of_photoshop(iptc) if iptc else None,
-        dpi=dpi if dpi and min(dpi) > 0 else None,
+        dpi=dpi,
         format=form.name,
     )
 
@@ -186,7 +185,9 @@ def _is_deep(image: Any) -> bool:  # noqa: ANN401 - a Pillow reader
     if image.format == "PPM":
         arguments = image.tile[0][3]
         return isinstance(arguments, tuple) and isinstance(arguments[-1], int) and arguments[-1] > 255
+    if image.format != "JPEG2000":
+        return False
     image.fp.seek(0)
     head = image.fp.read(4096)
     siz = head.find(b"\xff\x4f\xff\x51")  # start of codestream, then the SIZ marker: sample depth less one at offset 42
-    return image.format == "JPEG2000" and 0 <= siz < len(head) - 42 and (head[siz + 42] & 0x7F) > 7
+    return 0 <= siz < len(head) - 42 and (head[siz + 42] & 0x7F) > 7

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,33 @@ _TOKEN = re.compile(rb"(?:\s|#[^\n]*\n)*([^\s#]+)")
 _LONGEST_HEADER = 4096
 
 
+@dataclass(frozen=True)
+class _Header:
+    kind: bytes
+    width: int
+    height: int
+    last: float  # the largest sample; of PFM the byte order
+    end: int
+
+    @property
+    def bands(self) -> int:
+        return _BANDS[self.kind]
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind in (b"PF", b"Pf")
+
+
+def deep_netpbm_size(path: Path) -> tuple[int, int] | None:
+    """Return (height, width) of a binary Netpbm file of more than 8 bits, or None for every other kind.
+
+    Raises:
+        PictureError: if the header is damaged.
+    """
+    header = _deep_header(path)
+    return None if header is None else (header.height, header.width)
+
+
 def read_deep_netpbm(path: Path, *, max_pixels: int) -> NDArray[np.uint16] | NDArray[np.float32] | None:
     """Return the pixels (H, W, 1 or 3) of a binary Netpbm file of more than 8 bits, or None for every other kind.
 
@@ -28,6 +56,25 @@ def read_deep_netpbm(path: Path, *, max_pixels: int) -> NDArray[np.uint16] | NDA
     Raises:
         PictureError: if the file is cut short, its header is damaged, it has no pixels or more than ``max_pixels``.
     """
+    header = _deep_header(path)
+    if header is None:
+        return None
+    check_size(path, header.width, header.height, max_pixels)
+    last, shape = header.last, (header.height, header.width, header.bands)
+    stored = np.dtype(("<f4" if last < 0 else ">f4") if header.is_float else ">u2")
+    count = math.prod(shape)
+    there = max(0, path.stat().st_size - header.end - 1) // stored.itemsize
+    if there < count:  # told before memory is taken for what the header says
+        raise PictureError(f"{path} is cut short: {there} of {count} samples are there")
+    shaped = np.fromfile(path, stored, count, offset=header.end + 1).reshape(shape)
+    if header.is_float:
+        return np.ascontiguousarray(shaped[::-1], dtype=np.float32)  # PFM begins with the lowest row
+    if last == 65535:
+        return shaped.astype(np.uint16)
+    return np.floor(np.minimum(shaped / last, 1) * 65535 + 0.5).astype(np.uint16)
+
+
+def _deep_header(path: Path) -> _Header | None:
     with path.open("rb") as file:
         head = file.read(_LONGEST_HEADER)
     kind = head[:2]
@@ -40,28 +87,14 @@ def read_deep_netpbm(path: Path, *, max_pixels: int) -> NDArray[np.uint16] | NDA
         fields.append(found[1])
         end = found.end()
     try:
-        width, height = int(fields[0]), int(fields[1])
-        last = float(fields[2])
+        header = _Header(kind, int(fields[0]), int(fields[1]), float(fields[2]), end)
     except ValueError:
         raise PictureError(f"{path} is damaged: its Netpbm header holds no numbers") from None
-    deep = kind in (b"PF", b"Pf") or last > 255
-    if not deep:
+    if not header.is_float and not header.last > 255:
         return None
-    check_size(path, width, height, max_pixels)
-    is_float = kind in (b"PF", b"Pf")
-    if not math.isfinite(last) or last == 0 or (not is_float and not 0 < last <= 65535):
-        raise PictureError(f"{path} is damaged: its Netpbm header says a maximum of {fields[2].decode(errors='replace')}")
-    stored = np.dtype(("<f4" if last < 0 else ">f4") if is_float else ">u2")
-    count = height * width * _BANDS[kind]
-    samples = np.fromfile(path, stored, count, offset=end + 1)
-    if len(samples) < count:
-        raise PictureError(f"{path} is cut short: {len(samples)} of {count} samples are there")
-    shaped = samples.reshape(height, width, _BANDS[kind])
-    if is_float:
-        return np.ascontiguousarray(shaped[::-1], dtype=np.float32)  # PFM begins with the lowest row
-    if last == 65535:
-        return shaped.astype(np.uint16)
-    return np.floor(np.minimum(shaped / last, 1) * 65535 + 0.5).astype(np.uint16)
+    if not math.isfinite(header.last) or header.last == 0 or (not header.is_float and header.last > 65535):
+        raise PictureError(f"{path} is damaged: its Netpbm header says a maximum of {fields[2][:20].decode('ascii', 'replace')}")
+    return header
 
 
 def write_deep_netpbm(pixels: NDArray[np.uint16], path: Path) -> None:

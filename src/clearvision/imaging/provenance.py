@@ -17,8 +17,9 @@ _PACKET = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '</rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
 )
-_END = re.compile(rb"</rdf:RDF\s*>(?!.*</rdf:RDF\s*>)", re.DOTALL)
-_OURS = re.compile(rb'<rdf:Description [^>]*xmlns:clearvision="' + re.escape(NAMESPACE).encode() + rb'"[^>]*/>')
+_END = re.compile(rb"</rdf:RDF\s*>")
+# without "<" between, so that the time stays in proportion to the packet, whatever is in it
+_OURS = re.compile(rb'<rdf:Description [^<>]*xmlns:clearvision="' + re.escape(NAMESPACE).encode() + rb'"[^<>]*/>')
 
 
 def note_provenance(xmp: bytes | None, *, model: str, scale: float, version: str) -> bytes:
@@ -38,7 +39,7 @@ def note_provenance(xmp: bytes | None, *, model: str, scale: float, version: str
         f'<rdf:Description rdf:about="" xmlns:clearvision="{NAMESPACE}" '
         f'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"{source}{told}/>'
     )
-    found = _END.search(packet)
-    if found is None:
+    ends = [found.start() for found in _END.finditer(packet)]
+    if not ends:
         return packet if xmp is None else xmp
-    return packet[: found.start()] + note.encode() + packet[found.start() :]
+    return packet[: ends[-1]] + note.encode() + packet[ends[-1] :]

@@ -189,4 +189,6 @@ def _samples(pixels: NDArray[Any]) -> Samples:
         for whole, part, count in zip((height, width), side, (down, across), strict=True)
     ]
     parts = np.stack([pixels[top : top + side[0], left : left + side[1]] for top in corners[0] for left in corners[1]])
+    if parts.dtype == np.float32:  # which may hold anything: what is shown is black to white
+        parts = np.nan_to_num(parts, nan=0.0).clip(0, 1)
     return parts.astype(np.float32) * np.float32(255 / FULL[pixels.dtype.name])

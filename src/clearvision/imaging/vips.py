@@ -57,6 +57,11 @@ def call(operation: str, *args: object, **options: object) -> VipsImage:
     return vips.Operation.call(operation, *args, **options)
 
 
+def has_field(image: VipsImage, name: str) -> bool:
+    """Whether an image carries a field; pyvips' list of all of them fails where a file names one in anything but UTF-8."""
+    return image.get_typeof(name) != 0
+
+
 def interruptible(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work returns
     """Return what libvips ``work`` returns; Ctrl-C raises KeyboardInterrupt as soon as the work has ended.
 
@@ -94,14 +99,14 @@ def to_plain_colours(image: VipsImage, name: str) -> VipsImage:
         return image
     depth = 8 if image.format == "uchar" or image.coding == "labq" else 16
     if space == "cmyk":
-        source = "its own profile" if "icc-profile-data" in image.get_fields() else "a default profile"
+        source = "its own profile" if has_field(image, "icc-profile-data") else "a default profile"
         logger.warning("%s: CMYK converted to sRGB through %s", name, source)
         image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", intent="relative", depth=depth)
     else:
         logger.warning("%s: %s colours converted to sRGB", name, space.upper())
         image = image.colourspace("srgb" if depth == 8 else "rgb16")
     image = image.copy()
-    if "icc-profile-data" in image.get_fields():
+    if has_field(image, "icc-profile-data"):
         image.remove("icc-profile-data")  # it described the colours before; without one they are sRGB
     return image
 

@@ -27,6 +27,7 @@ from clearvision.imaging.vips import (
     VipsImage,
     call,
     from_arrays,
+    has_field,
     interruptible,
     libvips,
     reason,
@@ -175,7 +176,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
     keep = libvips().ForeignKeep
     kept = keep.ICC
     for field, flag in (("exif-data", keep.EXIF), ("xmp-data", keep.XMP)):
-        if field in image.get_fields():
+        if has_field(image, field):
             kept |= flag  # without the flag, rather than without the field: libvips makes an EXIF block up if it may write one
     options: dict[str, Any] = {
         "jpeg": {"Q": quality, "subsample_mode": "off"},

@@ -87,6 +87,9 @@ FAMILY = (
         "other people's files; comparison",
     ),
     Variant("RDN", "rdn", {}, "2 3 4 8", paper("Zhang 2018", "1802.08797"), "dense fidelity without attention"),
+    Variant(
+        "RDN concat", "rdn_concat", {}, "2 4 8", paper("Zhang 2018", "1802.08797"), "Keras users' small RDN without additions"
+    ),
     Variant("RRDN", "rrdn", {}, "1 2 3 4 8", ESRGAN_PAPER, "Keras users' ESRGAN generator"),
     Variant("RRDBNet-6", "rrdbnet", {"num_block": 6}, "1 2 4", ESRGAN_PAPER, "Real-ESRGAN's anime files; smaller GANs"),
     Variant("RRDBNet-23", "rrdbnet", {}, "1 2 4", ESRGAN_PAPER, "ESRGAN and Real-ESRGAN files; their training"),

@@ -22,6 +22,7 @@ from clearvision.archs import (
     ClearVisionNet,
     CycleGANResnet,
     MSRResNet,
+    RDNConcat,
     RRDBNet,
     Sharpener,
     SRFlow,
@@ -67,6 +68,9 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
     "rrdbnet x4": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1}),
     "rrdbnet x2": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 2}),
     "rrdbnet x1": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 1}),
+    "rrdbnet x8, first names": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 8, "unshuffle": False}),
+    "rrdbnet x2, first names": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 2, "unshuffle": False}),
+    "rrdbnet x1, first names": (RRDBNet, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 1, "unshuffle": False}),
     "edsr x4": (EDSR, {"num_feat": 8, "num_block": 2}),
     "edsr x3, grey, scaled": (
         EDSR,
@@ -79,6 +83,11 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
     "msrresnet x2, grey to colour": (MSRResNet, {"num_in_ch": 1, "num_feat": 8, "num_block": 1, "upscale": 2}),
     "rdn x4": (RDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 2, "num_layer": 2}),
     "rdn x3": (RDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "num_layer": 3, "upscale": 3}),
+    "rdn_concat x4": (RDNConcat, {"num_first": 6, "num_feat": 8, "num_grow_ch": 4, "num_block": 2, "num_layer": 2}),
+    "rdn_concat x2, grey, linear": (
+        RDNConcat,
+        {"num_in_ch": 1, "num_out_ch": 1, "num_first": 4, "num_feat": 8, "num_block": 1, "upscale": 2, "relu_after": ["dense"]},
+    ),
     "rrdn x4": (RRDN, {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "num_dense": 2, "num_layer": 2}),
     "rrdn x1, grey": (
         RRDN,
@@ -130,7 +139,7 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
 }
 
 # Outputs that saturate (sigmoid, tanh) hide a far bright pixel from plain arithmetic; the trace by NaN still sees it.
-SATURATING = {"srgan_bicubic x2, sigmoid"}
+SATURATING = {"srgan_bicubic x2, sigmoid", "rdn_concat x4", "rdn_concat x2, grey, linear"}
 
 # Networks whose graph cannot be exported with free height and width; each says so in its file.
 FIXED_SIZE_EXPORT = {"srflow x4"}  # it has no export at all

@@ -35,6 +35,7 @@ NETWORKS = [
     ("rrdbnet", {"num_feat": 16, "num_grow_ch": 8, "num_block": 2}),
     ("rrdbnet", {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 2}),
     ("rrdbnet", {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": 1}),
+    *(("rrdbnet", {"num_feat": 8, "num_grow_ch": 4, "num_block": 1, "scale": s, "unshuffle": False}) for s in (1, 2, 8)),
 ]
 
 

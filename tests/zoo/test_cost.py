@@ -28,6 +28,8 @@ def checkpoint(arch: str, factor: int, **hyper: Any) -> tuple[Checkpoint, nn.Mod
         ("rrdbnet", 4, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 4}),
         ("rrdbnet", 2, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 2}),
         ("rrdbnet", 1, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 1}),
+        ("rrdbnet", 8, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 8, "unshuffle": False}),
+        ("rrdbnet", 1, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 1, "unshuffle": False}),
     ],
 )
 def test_counting_from_arrays_equals_running_for_shapes(arch: str, scale: int, hyper: dict[str, Any]) -> None:

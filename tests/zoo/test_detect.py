@@ -81,15 +81,15 @@ def esrgan_2019(state: State) -> State:
 
 
 def esrgan_2018(state: State) -> State:
+    steps = sum(name.startswith("conv_up") for name in state) // 2
     return renamed(
         state,
         (r"^body\.(\d+)\.rdb(\d)\.conv(\d)\.", r"model.1.sub.\1.RDB\2.conv\3.0."),
         (r"^conv_body\.", "model.1.sub.2."),
         (r"^conv_first\.", "model.0."),
-        (r"^conv_up1\.", "model.3."),
-        (r"^conv_up2\.", "model.6."),
-        (r"^conv_hr\.", "model.8."),
-        (r"^conv_last\.", "model.10."),
+        *((rf"^conv_up{step}\.", f"model.{3 * step}.") for step in range(1, steps + 1)),
+        (r"^conv_hr\.", f"model.{2 + 3 * steps}."),
+        (r"^conv_last\.", f"model.{4 + 3 * steps}."),
     )
 
 
@@ -160,6 +160,8 @@ CASES: list[tuple[str, dict[str, Any], Callable[[State], State]]] = [
     ("rrdbnet", RRDB, esrgan_2019),
     ("rrdbnet", {**RRDB, "scale": 2}, esrgan_2019),
     ("rrdbnet", RRDB, esrgan_2018),
+    ("rrdbnet", {**RRDB, "scale": 2}, esrgan_2018),
+    *(("rrdbnet", {**RRDB, "scale": scale, "unshuffle": False}, esrgan_2018) for scale in (1, 2, 8)),
     ("srvgg", {"num_feat": 8, "num_conv": 3, "upscale": 4}, plain),
     ("srvgg", {"num_feat": 8, "num_conv": 2, "upscale": 2, "act_type": "relu"}, plain),
     ("span", {"feature_channels": 8, "num_block": 2, "upscale": 4}, plain),

@@ -13,6 +13,7 @@ from clearvision.archs.msrresnet import MSRResNet
 from clearvision.archs.patchgan import NLayerDiscriminator
 from clearvision.archs.rcan import RCAN
 from clearvision.archs.rdn import RDN
+from clearvision.archs.rdn_concat import RDNConcat
 from clearvision.archs.rrdbnet import RRDBNet
 from clearvision.archs.rrdn import RRDN
 from clearvision.archs.sharpener import Sharpener
@@ -34,6 +35,7 @@ ARCHS: dict[str, type[nn.Module]] = {
     "msrresnet": MSRResNet,
     "rcan": RCAN,
     "rdn": RDN,
+    "rdn_concat": RDNConcat,
     "rrdbnet": RRDBNet,
     "rrdn": RRDN,
     "sharpener": Sharpener,
@@ -64,6 +66,7 @@ __all__ = [
     "ClearVisionNet",
     "CycleGANResnet",
     "MSRResNet",
+    "RDNConcat",
     "RRDBNet",
     "SRFlow",
     "SRGANBicubic",

@@ -15,12 +15,13 @@ Reference: XPixelGroup/BasicSR, basicsr/archs/rrdbnet_arch.py (Apache-2.0). Para
 | RRDBNet 6B x1                    |         6 |     1 |  4,493,699 |    376 |             4 |
 
 Shapes: B batch, C = num_feat, G = num_grow_ch, h w of lq, H = h * scale, W = w * scale; the trunk works on (h/f, w/f), where
-f = 4 / scale is the fold of the pixel-unshuffle, and the tail enlarges that four times.
+f = 4 / scale is the fold of the pixel-unshuffle, and the tail enlarges that four times. ESRGAN's first code (its files have names
+such as `model.1.sub.0.RDB1.conv1.0.weight`) folds nothing (f = 1) and has log2(scale) steps in the tail instead of two.
 
 Receptive radius: f * (15 * num_block + 4) pixels of lq. On the trunk's grid conv_first and conv_body reach 1 each and a block
 15 (three dense blocks whose longest path has five convolutions). In the tail the output row 4q + 3 reads 3 rows further at x4
 (conv_last, conv_hr, conv_up2), that is row 2q + 3 at x2, then 2q + 4 (conv_up1), that is row q + 2 of the trunk; row 4q reaches
-q - 2 by symmetry. So the tail adds 2, and each row of the trunk is f rows of lq.
+q - 2 by symmetry. So the tail adds 2, with any number of steps, and each row of the trunk is f rows of lq.
 """
 
 from __future__ import annotations
@@ -79,13 +80,16 @@ class RRDBNet(nn.Module):
     Args:
         num_in_ch: channels of lq.
         num_out_ch: channels of sr.
-        scale: 1, 2 or 4; height and width of lq must be multiples of 4 / scale.
+        scale: 1, 2 or 4, without unshuffle also 8.
         num_feat: width C.
         num_block: number of RRDBs.
         num_grow_ch: channels G that each convolution of a dense block adds.
+        unshuffle: whether the tail always enlarges four times and scales below 4 fold lq first, as in Real-ESRGAN; height and
+            width of lq must then be multiples of 4 / scale. Otherwise, as in ESRGAN's first code, nothing is folded, and the tail
+            has one step ``conv_up1`` ... for each doubling. For scale 4 it makes no difference.
 
     Raises:
-        UsageError: if scale is not 1, 2 or 4.
+        UsageError: if scale is none of these.
     """
 
     def __init__(
@@ -97,17 +101,19 @@ class RRDBNet(nn.Module):
         num_feat: int = 64,
         num_block: int = 23,
         num_grow_ch: int = 32,
+        unshuffle: bool = True,
     ) -> None:
         super().__init__()
-        if scale not in (1, 2, 4):
-            raise UsageError(f"scale ({scale}) of RRDBNet must be 1, 2 or 4")
+        if scale not in ((1, 2, 4) if unshuffle else (1, 2, 4, 8)):
+            raise UsageError(f"scale ({scale}) of RRDBNet must be 1, 2 or 4" + ("" if unshuffle else ", or 8"))
         self.num_in_ch, self.num_out_ch, self.scale, self.num_block = num_in_ch, num_out_ch, scale, num_block
-        self.fold = 4 // scale
+        self.fold = 4 // scale if unshuffle else 1
+        self.num_up = (scale * self.fold).bit_length() - 1
         self.conv_first = nn.Conv2d(num_in_ch * self.fold**2, num_feat, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(num_feat, num_grow_ch) for _ in range(num_block)))
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, padding=1)
-        self.conv_up1 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
-        self.conv_up2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        for step in range(1, self.num_up + 1):
+            self.add_module(f"conv_up{step}", nn.Conv2d(num_feat, num_feat, 3, padding=1))
         self.conv_hr = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, padding=1)
         self._init_weights()
@@ -123,9 +129,9 @@ class RRDBNet(nn.Module):
         """Map lq (B, num_in_ch, h, w), RGB in [0, 1], to sr (B, num_out_ch, H, W), not clamped."""
         feat = self.conv_first(F.pixel_unshuffle(lq, self.fold) if self.fold > 1 else lq)  # (B, C, h/f, w/f)
         feat = feat + self.conv_body(self.body(feat))
-        feat = _lrelu(self.conv_up1(F.interpolate(feat, scale_factor=2.0, mode="nearest")))
-        feat = _lrelu(self.conv_up2(F.interpolate(feat, scale_factor=2.0, mode="nearest")))  # (B, C, H, W)
-        return self.conv_last(_lrelu(self.conv_hr(feat)))
+        for step in range(1, self.num_up + 1):
+            feat = _lrelu(self.get_submodule(f"conv_up{step}")(F.interpolate(feat, scale_factor=2.0, mode="nearest")))
+        return self.conv_last(_lrelu(self.conv_hr(feat)))  # (B, num_out_ch, H, W)
 
     def facts(self) -> ArchFacts:
         """Return what tiling and the catalogue need to know."""

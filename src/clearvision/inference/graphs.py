@@ -187,7 +187,9 @@ def srvgg(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
 def rrdbnet(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
     """RRDBNet; see :mod:`clearvision.archs.rrdbnet` for paper and structure."""
     ops = builder.ops
-    head = feat = builder.conv(builder.pixel_unshuffle(builder.planes(lq), 4 // hyper.get("scale", 4)), "conv_first")
+    scale = hyper.get("scale", 4)
+    fold = 4 // scale if hyper.get("unshuffle", True) else 1
+    head = feat = builder.conv(builder.pixel_unshuffle(builder.planes(lq), fold), "conv_first")
     for block in range(hyper.get("num_block", 23)):
         before = feat
         for dense in (1, 2, 3):
@@ -198,8 +200,8 @@ def rrdbnet(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
             feat = ops.add(builder.conv(seen, f"{prefix}.conv5", gain=0.2), feat)
         feat = ops.add(ops.multiply(feat, np.float32(0.2)), before)
     feat = ops.add(builder.conv(feat, "conv_body"), head)
-    for name in ("conv_up1", "conv_up2"):
-        feat = builder.prelu(builder.conv(builder.nearest_twice(feat), name), 0.2)
+    for step in range(1, (scale * fold).bit_length()):
+        feat = builder.prelu(builder.conv(builder.nearest_twice(feat), f"conv_up{step}"), 0.2)
     feat = builder.prelu(builder.conv(feat, "conv_hr"), 0.2)
     return builder.in_float32(builder.conv(feat, "conv_last"))
 

@@ -217,8 +217,10 @@ def bytes_per_pixel(info: ModelInfo, precision: str) -> int:
     """Estimate the activations alive at once, in bytes a pixel of the window; within a tenth of what OpenVINO takes."""
     size = 4 if precision == "f32" else 2
     result = 2 * 4 * info.num_out_ch * info.scale**2  # float32, of two windows: one runs while the other is read
-    if info.arch == "rrdbnet":  # the two widest tensors of the tail, at the result's size
-        return 2 * info.hyper.get("num_feat", 64) * size * info.scale**2 + result
+    if info.arch == "rrdbnet":  # the two widest tensors of the tail, at the result's size, or of a trunk that works on all of lq
+        width = info.hyper.get("num_feat", 64)
+        trunk = 0 if info.hyper.get("unshuffle", True) else width + 4 * info.hyper.get("num_grow_ch", 32)
+        return 2 * max(width * info.scale**2, trunk) * size + result
     if info.arch in WINDOWED:
         return _attention_bytes(info) + result
     if info.arch == "srflow":  # in float32: the widest conditions, their copies beside the flow's channels

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PIXELS_720P = 1280 * 720
-_RRDB_TAIL = {"conv_up1": 2, "conv_up2": 4, "conv_hr": 4, "conv_last": 4}  # sides relative to where the body works
 _BRANCHES = (".sk.", ".conv.0.", ".conv.1.", ".conv.2.")  # of re-parameterised convolutions: folded away when the network runs
 _BUFFERS = (  # ends of names of what is not learned
     *("running_mean", "running_var", "num_batches_tracked"),
@@ -58,9 +57,11 @@ def model_cost(checkpoint: Checkpoint) -> ModelCost:
     if info.arch in ("span", "srvgg"):
         return ModelCost(parameters, sum(kernels.values()) / info.scale**2)
     if info.arch == "rrdbnet":
-        # for scales 1 and 2 the body works on pixels gathered 4x4 and 2x2, so the result always has 4 times its sides
-        body = sum(size * _RRDB_TAIL.get(name.partition(".")[0], 1) ** 2 for name, size in kernels.items())
-        return ModelCost(parameters, body / 16)
+        # where scales 1 and 2 gather pixels 4x4 and 2x2 for the body, the result has 4 times its sides
+        sides = 4 if info.hyper.get("unshuffle", True) else info.scale
+        tail = {"conv_up1": 2, "conv_up2": 4, "conv_up3": 8, "conv_hr": sides, "conv_last": sides}
+        body = sum(size * tail.get(name.partition(".")[0], 1) ** 2 for name, size in kernels.items())
+        return ModelCost(parameters, body / sides**2)
     return ModelCost(parameters, _traced_macs(checkpoint))
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearvision.errors import ModelError
-from clearvision.zoo.families import FAMILIES, LackingError, Match
+from clearvision.zoo.families import FAMILIES, LackingError, Match, keras_family
 from clearvision.zoo.files import Arrays
+from clearvision.zoo.keras import KerasModel
 from clearvision.zoo.strangers import name_stranger
 from clearvision.zoo.unwrap import StateDict, find_state_dicts, is_training_state, variants
 
@@ -64,6 +65,8 @@ def detect(tree: object) -> Detection:
         ModelError: if nothing in it is a network of :data:`~clearvision.zoo.families.FAMILIES`; the text says what it is instead.
         MissingExtraError: if PyTorch, whose networks state the shapes, is not installed.
     """
+    if isinstance(tree, KerasModel):
+        return _compare(keras_family(tree), StateDict("", "", dict(tree.arrays)), ())
     states = find_state_dicts(tree)
     if not states:
         what = "the state of an optimiser without a network" if is_training_state(tree) else "no weights"

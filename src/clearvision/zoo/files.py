@@ -26,7 +26,6 @@ SAFE_TORCH = (2, 10)
 HEAD = 512  # bytes that tell what a file is
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _REFUSED_NAME = re.compile(r"(?:[Uu]nsupported (?:global: )?GLOBAL|unrecognized function) ([\w.]+)")
-_KERAS = "holds the weights of a Keras network; the networks here are PyTorch's, so train one on the same data instead"
 _NOT_WEIGHTS = (  # first bytes, what such a file is, and what to do instead
     (b"version https://git-lfs", "is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'"),
     (b"<", "is a web page or XML, not weights; a download probably failed"),
@@ -41,7 +40,7 @@ _NOT_WEIGHTS = (  # first bytes, what such a file is, and what to do instead
 
 
 def file_kind(path: Path) -> str:
-    """Return ``safetensors``, ``zip`` (PyTorch since 1.6) or ``pickle`` (PyTorch before 1.6).
+    """Return ``safetensors``, ``zip`` (PyTorch since 1.6, Keras 3), ``pickle`` (PyTorch before 1.6) or ``hdf5`` (Keras).
 
     Raises:
         ModelError: if the file is missing, empty or something else, which the text names.
@@ -63,7 +62,7 @@ def file_kind(path: Path) -> str:
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        raise ModelError(f"model file '{path}' {_KERAS}")
+        return "hdf5"
     if head[8:9] == b"{":
         return "safetensors"
     if _PICKLE.match(head):
@@ -78,6 +77,8 @@ def file_kind(path: Path) -> str:
 def read_tree(path: Path) -> Any:  # noqa: ANN401 - what a file holds is known only when it has been looked at
     """Return what a file holds: containers of arrays and plain values, nested as in the file. Arrays may lie in the mapped file.
 
+    Of a Keras file, return a :class:`~clearvision.zoo.keras.KerasModel`.
+
     Raises:
         ModelError: if the file is damaged, no file of weights, or holds more than weights.
         MissingExtraError: if reading it needs a package that is not installed.
@@ -85,8 +86,10 @@ def read_tree(path: Path) -> Any:  # noqa: ANN401 - what a file holds is known o
     kind = file_kind(path)
     if kind == "safetensors":
         return _read_safetensors(path)
-    if kind == "zip":
-        _check_members(path)
+    if kind == "hdf5" or (kind == "zip" and _members_are_keras(path)):
+        from clearvision.zoo.keras import read_keras
+
+        return read_keras(path)
     return _read_torch(path, mapped=kind == "zip")
 
 
@@ -129,8 +132,8 @@ def _read_safetensors_by_torch(path: Path) -> Any:  # noqa: ANN401
         raise ModelError(f"model file '{path}' is not a readable safetensors file ({_first_line(error)})") from error
 
 
-def _check_members(path: Path) -> None:
-    """Refuse a zip that holds something else than weights, or would unpack to more than it is."""
+def _members_are_keras(path: Path) -> bool:
+    """Tell Keras' zips from PyTorch's; refuse one that holds something else than weights, or would unpack to more than it is."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -145,7 +148,7 @@ def _check_members(path: Path) -> None:
             f"model file '{path}' is a TorchScript program, which runs code; give the state dict that it was made from"
         )
     if "model.weights.h5" in names:
-        raise ModelError(f"model file '{path}' {_KERAS}")
+        return True
     if not any(name.endswith("data.pkl") for name in names):
         inside = ", ".join(sorted(names)[:3])
         raise ModelError(f"model file '{path}' is a zip archive of other files ({inside}); unpack it and give the weights inside")
@@ -153,6 +156,7 @@ def _check_members(path: Path) -> None:
         raise ModelError(
             f"model file '{path}' of {size:,} bytes would unpack to {unpacked:,}; PyTorch never compresses, so it is not opened"
         )
+    return False
 
 
 def _read_torch(path: Path, *, mapped: bool) -> Any:  # noqa: ANN401

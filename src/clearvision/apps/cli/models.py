@@ -135,9 +135,10 @@ def convert(
 @app.command()
 def families(as_json: AsJson = False) -> int:
     """List the kinds of weight files that are recognised."""
-    from clearvision.zoo.families import FAMILIES
+    from clearvision.zoo.families import FAMILIES, KERAS_FAMILIES
 
-    known = [(family.__name__, " ".join((family.__doc__ or "").split()).rstrip(".")) for family in FAMILIES]
+    every = (*FAMILIES, *KERAS_FAMILIES)
+    known = [(family.__name__, " ".join((family.__doc__ or "").split()).rstrip(".")) for family in every]
     if as_json:
         console.say_json(dict(known))
         return console.DONE

@@ -7,6 +7,7 @@ published files and said in :attr:`~clearvision.zoo.families.match.Match.assumed
 from __future__ import annotations
 
 from clearvision.zoo.families.compact import span, srvgg
+from clearvision.zoo.families.keras import KERAS_FAMILIES, keras_family
 from clearvision.zoo.families.match import LackingError, Match
 from clearvision.zoo.families.projects import clearvision_first, cyclegan, srgan_bicubic
 from clearvision.zoo.families.residual import edsr, edsr_pytorch, msrresnet, rcan, rcan_authors, rdn, rdn_authors, srresnet
@@ -35,4 +36,4 @@ FAMILIES = (
     cyclegan,
 )
 
-__all__ = ["FAMILIES", "LackingError", "Match"]
+__all__ = ["FAMILIES", "KERAS_FAMILIES", "LackingError", "Match", "keras_family"]

@@ -33,13 +33,9 @@ def rrdbnet_2018(arrays: Arrays) -> Match | None:
     ups = (last - 5) // 3  # the chain is first, trunk, then upsampling, convolution and activation each time, then four layers
     if any(".conv1x1." in name for name in arrays):
         raise ModelError("this is an ESRGAN+ file, whose dense blocks have an extra 1x1 convolution; no network here has that")
-    if ups != 2:
-        raise ModelError(
-            f"this ESRGAN file enlarges {2**ups} times with {ups} upsampling steps; the RRDBNet here has two, so only files of "
-            "scale 4 with these names fit it"
-        )
     blocks = count(arrays, r"model\.1\.sub\.(\d+)\.") - 1
-    chain = {"0": "conv_first", "3": "conv_up1", "6": "conv_up2", "8": "conv_hr", "10": "conv_last"}
+    chain = {"0": "conv_first", str(last - 3): "conv_hr", str(last - 1): "conv_last"}
+    chain |= {str(3 * step): f"conv_up{step}" for step in range(1, ups + 1)}
     return _rrdbnet(arrays, "RRDBNet with ESRGAN's first names", {name: _from_2018(name, chain, blocks) for name in arrays})
 
 
@@ -67,12 +63,21 @@ def _rrdbnet(arrays: Arrays, family: str, renamed: Mapping[str, str]) -> Match:
     fold = root(inner // out, f"the folded pixels of 'conv_first.weight', {inner} channels for {out},") if inner >= out else 1
     if fold not in (1, 2, 4) or inner != out * fold**2:
         raise ModelError(f"an RRDBNet whose first convolution takes {inner} channels and whose last makes {out} is not known")
+    steps = max(count(ours, r"conv_up(\d+)\.") - 1, 0)
+    if steps > 3 or (steps != 2 and fold > 1):
+        folded = f" after folding the input {fold}x{fold}" if fold > 1 else ""
+        raise ModelError(
+            f"this RRDBNet has {steps} upsampling steps{folded}, and there is none such; known are 0 to 3, or two after folding"
+        )
     hyper = {
         "num_in_ch": out,
         "num_out_ch": out,
-        "scale": 4 // fold,
+        "scale": 2**steps // fold,
         "num_feat": shape(ours, "conv_first.weight", 0),
         "num_block": count(ours, r"body\.(\d+)\."),
         "num_grow_ch": shape(ours, "body.0.rdb1.conv1.weight", 0),
     }
-    return Match(family, "rrdbnet", hyper, changed(renamed))
+    if steps != 2:
+        hyper["unshuffle"] = False
+    assumed = ("one upsampling step is taken for x2; ESRGAN's first code could also enlarge by 3 in it, which no tensor tells",)
+    return Match(family, "rrdbnet", hyper, changed(renamed), assumed=assumed if steps == 1 else ())

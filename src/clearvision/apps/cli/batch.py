@@ -187,5 +187,5 @@ def _bytes(content: Content) -> int:
 
 def _failed(job: Job, error: BaseException) -> Result:
     text = console.sentence(error)
-    named = str(job.source) in text or str(job.target) in text
-    return Result(job, "failed", text if named else f"{job.source}: {text}")
+    named = console.shown(job.source) in text or console.shown(job.target) in text
+    return Result(job, "failed", text if named else f"{console.shown(job.source)}: {text}")

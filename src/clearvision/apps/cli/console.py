@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clearvision.errors import ClearVisionError, MissingExtraError, ModelError, RecipeError, UsageError
+from clearvision.errors import (
+    ClearVisionError,
+    MissingExtraError,
+    ModelError,
+    PictureError,
+    PictureWriteError,
+    RecipeError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -45,6 +53,8 @@ def sentence(error: BaseException) -> str:
     """Tell an error in one line, without a traceback; the traceback goes to stderr where debugging is wanted."""
     if _tracebacks:
         note("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, PictureError | PictureWriteError | UsageError):  # they name files
+        return shown(error)
     if isinstance(error, ClearVisionError):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError):
@@ -53,6 +63,11 @@ def sentence(error: BaseException) -> str:
         return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
     what = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}{f': {what}' if what else ''} (a fault of ClearVision; --debug shows where)"
+
+
+def shown(text: object) -> str:
+    """Return a file's name, or a sentence with names in it, on one line: what breaks lines or moves the cursor is escaped."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text))
 
 
 def exit_code(error: BaseException) -> int:

@@ -68,7 +68,7 @@ class Manifests:
             "settings": self.settings,
             **facts,
         }
-        line = json.dumps(record, ensure_ascii=False) + "\n"
+        line = json.dumps(record) + "\n"  # in ASCII: names may hold what UTF-8 cannot, and signs that end a line
         try:
             with self._noting, (job.root / NAME).open("a", encoding="utf-8") as file:
                 file.write(line)

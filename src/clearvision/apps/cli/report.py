@@ -66,7 +66,8 @@ class Meter:
         self._current = pixels
         self._total += pixels - self._expected.pop(job, 0)
         if self._bar is not None and self._task is not None:
-            name = job.source.name if self._count == 1 else f"{job.source.name} ({self._number[job]} of {self._count})"
+            name = console.shown(job.source.name)
+            name = name if self._count == 1 else f"{name} ({self._number[job]} of {self._count})"
             self._bar.update(self._task, description=name, total=self._total)
 
     def advance(self, share: float) -> None:
@@ -105,7 +106,7 @@ class Meter:
         elif done:
             parts.append(f"{len(done)} pictures -> {_common_folder(done)}, {self._seconds:.1f} s")
         if len(done) == 1 and done[0].choice is not None:
-            console.note(f"{done[0].job.source.name}: {done[0].choice}")
+            console.note(f"{console.shown(done[0].job.source.name)}: {done[0].choice}")
         if done:
             parts += [f"{self._speed():.2f} MP/s", _how(done)]
         retries = sum(len(result.report.retries) for result in done if result.report)
@@ -116,7 +117,7 @@ class Meter:
         if self.failed and self._count > 1:
             console.note(f"{len(self.failed)} of {self._count} failed:")
             for result in self.failed:
-                console.note(f"  {result.job.source}")
+                console.note(f"  {console.shown(result.job.source)}")
 
     def _speed(self) -> float:
         sizes = (result.target_size or (0, 0) for result in self.results if result.status == "done")
@@ -135,7 +136,8 @@ def _expect(job: Job, pixels: Callable[[int, int], int]) -> int:
 
 def _line(result: Result) -> str:
     sizes = ["x".join(map(str, size or ())) for size in (result.source_size, result.target_size)]
-    text = f"{result.job.source} ({sizes[0]}) -> {result.job.target} ({sizes[1]})"
+    source, target = console.shown(result.job.source), console.shown(result.job.target)
+    text = f"{source} ({sizes[0]}) -> {target} ({sizes[1]})"
     report = result.report
     if report is None:
         return text

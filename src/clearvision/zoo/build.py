@@ -50,6 +50,13 @@ def stated_shapes(arch: str, hyper: dict[str, Any]) -> tuple[dict[str, tuple[int
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}, net.facts()  # type: ignore[operator]
 
 
+def own_tables(arch: str, hyper: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return what a network computes by itself and yet keeps in its state, such as tables of positions in a window, by name."""
+    with _Valueless():
+        net = ARCHS[arch](**hyper)
+    return {name: value.numpy() for name, value in net.named_buffers() if not value.is_meta}
+
+
 class _Valueless(TorchFunctionMode):
     """Gives layers parameters without memory, whatever sizes a file made up, and skips what would only write values into them.
 

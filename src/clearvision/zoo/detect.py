@@ -16,6 +16,7 @@ from clearvision.zoo.unwrap import StateDict, find_state_dicts, is_training_stat
 if TYPE_CHECKING:
     from clearvision.archs.facts import ArchFacts
 
+TABLES = ("attn_mask", "relative_position_index", "relative_position_index_SA", "relative_position_index_OCA")
 SHOWN = 4  # names that a sentence lists before it only counts
 
 
@@ -31,6 +32,7 @@ class Detection:
         missing: names that the network needs and the file lacks.
         left_over: names in the file that the network has no place for.
         misshapen: ``name (its shape, the network's shape)``.
+        tables: names that the file lacks and the network computes.
     """
 
     match: Match
@@ -40,6 +42,7 @@ class Detection:
     missing: tuple[str, ...]
     left_over: tuple[str, ...]
     misshapen: tuple[str, ...]
+    tables: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -48,7 +51,13 @@ class Detection:
 
     def weights(self) -> Arrays:
         """Return the weights under the network's names, in the file's types."""
-        return self.match.apply(self.taken.arrays())
+        given = self.match.apply(self.taken.arrays())
+        if not self.tables:
+            return given
+        from clearvision.zoo.build import own_tables
+
+        computed = own_tables(self.match.arch, self.match.hyper)
+        return given | {name: computed[name] for name in self.tables}
 
     def misfit(self) -> str:
         """Return, in words, what does not fit."""
@@ -129,9 +138,10 @@ def _compare(match: Match, taken: StateDict, others: tuple[str, ...]) -> Detecti
     misshapen = [
         f"{name} {_sides(have[name])} for {_sides(side)}" for name, side in shapes.items() if name in have and have[name] != side
     ]
-    missing = tuple(name for name in shapes if name not in have)
+    missing = tuple(name for name in shapes if name not in have and not name.endswith(TABLES))
+    tables = tuple(name for name in shapes if name not in have and name.endswith(TABLES))
     left_over = tuple(name for name in have if name not in shapes)
-    return Detection(match, taken, others, facts, missing, left_over, tuple(misshapen))
+    return Detection(match, taken, others, facts, missing, left_over, tuple(misshapen), tables)
 
 
 def _sides(shape: tuple[int, ...]) -> str:

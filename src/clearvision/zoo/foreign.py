@@ -55,6 +55,8 @@ class Foreign:
             notes.append(f"{len(taken.others)} tensors of other networks in the file were left out")
         if detection.match.renamed:
             notes.append("its tensors have older names and are renamed")
+        if detection.tables:
+            notes.append(f"it lacks {len(detection.tables)} tables that the network computes by itself, and they are filled in")
         return notes
 
 

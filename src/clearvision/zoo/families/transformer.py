@@ -96,7 +96,9 @@ def _tail(arrays: Arrays) -> dict[str, Any]:
 
 
 def _img_size(arrays: Arrays, mask: str, window: int) -> int:
-    """Return the side of the pictures trained on from a buffer that holds one mask a window."""
+    """Return the side of the pictures trained on from a buffer that holds one mask a window; without it, one that has a mask."""
+    if mask not in arrays:
+        return 2 * window
     windows = root(shape(arrays, mask, 0), f"the number of windows in '{mask}'")
     if windows < 1 or window < 1:
         raise ModelError(f"'{mask}' has no windows")

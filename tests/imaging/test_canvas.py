@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_large_array_is_a_file_that_goes_with_it(folder: Path) -> None:
     small, large = canvas.empty((4, 5, 3), np.uint8, above=60), canvas.empty((4, 5, 3), np.uint8, above=59)
-    assert not canvas.is_canvas(small)
-    assert canvas.is_canvas(large)
-    assert not canvas.is_canvas(large[1:])
+    assert not isinstance(small, np.memmap)
+    assert isinstance(large, np.memmap)
     large[:] = 7
     canvas.release(large)
     assert large.sum() == 420
-    assert canvas.canvas_file(large).read_bytes() == bytes([7]) * 60
+    assert Path(large.filename).read_bytes() == bytes([7]) * 60
     del large
     gc.collect()
     assert list(folder.iterdir()) == []
@@ -51,7 +51,7 @@ def test_files_go_through_canvases_unchanged(tmp_path: Path, dtype: type[np.gene
     pixels, alpha = ((rng.random(shape) * full).astype(dtype) for shape in ((70, 50, bands), (70, 50)))
     write_picture(Picture(pixels, alpha, dpi=(300.0, 300.0)), tmp_path / "a.tif")
     read = read_picture(tmp_path / "a.tif", in_memory=1000)
-    assert canvas.is_canvas(read.pixels)
+    assert isinstance(read.pixels, np.memmap)
     np.testing.assert_array_equal(read.pixels, pixels)
     write_picture(read, tmp_path / "b.tif", pyramid=True)
     again = read_picture(tmp_path / "b.tif")
@@ -82,4 +82,52 @@ def test_a_killed_process_leaves_a_canvas_only_until_the_next(folder: Path) -> N
     assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 9
     assert len(list(folder.iterdir())) == 1
     mine = canvas.empty((9, 9, 3), np.uint8, above=0)
-    assert list(folder.iterdir()) == [canvas.canvas_file(mine)]
+    assert list(folder.iterdir()) == [Path(mine.filename)]
+
+
+def test_memory_does_not_grow_while_something_reads_a_canvas(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = []
+    monkeypatch.setattr(canvas, "release", let_go.append)
+    monkeypatch.setattr(canvas, "_INTERVAL", 0.001)
+    plain, large = np.zeros((4, 4)), canvas.empty((4, 5, 3), np.uint8, above=0)
+    with canvas.released_meanwhile(plain, None, large):
+        while len(let_go) < 2:
+            time.sleep(0.001)
+    ended = len(let_go)
+    time.sleep(0.02)
+    assert len(let_go) == ended  # the thread is gone
+    assert all(array is large for array in let_go)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_writing_a_canvas_takes_far_less_memory_than_it_has(tmp_path: Path) -> None:
+    code = """
+import re, sys, threading, time
+import numpy as np
+from pathlib import Path
+from clearvision.imaging import canvas
+from clearvision.imaging.io import write_picture
+from clearvision.types import Picture
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000
+
+write_picture(Picture(np.zeros((600, 600, 3), np.uint8)), "small.tif", pyramid=True)
+pixels = canvas.empty((20000, 4096, 3), np.uint8, above=0)
+before, most, ended = resident(), 0.0, threading.Event()
+
+def watch():
+    global most
+    while not ended.wait(0.005):
+        most = max(most, resident())
+
+thread = threading.Thread(target=watch)
+thread.start()
+write_picture(Picture(pixels), "large.tif", pyramid=True)
+ended.set()
+thread.join()
+print(most - before)
+"""
+    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
+    assert float(done.stdout) < 150  # of the 246 MB that the canvas has

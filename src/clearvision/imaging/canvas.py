@@ -9,7 +9,10 @@ from __future__ import annotations
 import mmap
 import shutil
 import tempfile
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from clearvision.imaging.temporary import remove_abandoned, temporary_beside
 
 LARGEST_IN_MEMORY = 1 << 30  # bytes of one array beyond which it is put on disk
 _ROWS = 256  # copied at once
+_INTERVAL = 0.05  # seconds; encoders read a few hundred megabytes in one
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike, *, above: int = LARGEST_IN_MEMORY) -> NDArray[Any]:
@@ -47,18 +51,6 @@ def contiguous(array: NDArray[Any], *, above: int = LARGEST_IN_MEMORY) -> NDArra
     return copy
 
 
-def is_canvas(array: NDArray[Any]) -> bool:
-    """Whether an array lies on disk, whole: a part of a canvas is none."""
-    return isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)
-
-
-def canvas_file(array: NDArray[Any]) -> Path:
-    """Return the file of a canvas: its values in the array's order, without a header."""
-    assert isinstance(array, np.memmap)
-    assert array.filename is not None
-    return Path(array.filename)
-
-
 def release(array: NDArray[Any]) -> None:
     """Let go of the memory that a canvas took; its contents stay, on disk. Other arrays are left alone."""
     base: Any = array
@@ -66,6 +58,29 @@ def release(array: NDArray[Any]) -> None:
         base = getattr(base, "base", None)
     if base is not None and hasattr(mmap, "MADV_DONTNEED"):  # what was written is the file's by now, on disk or on its way
         base.madvise(mmap.MADV_DONTNEED)
+
+
+@contextmanager
+def released_meanwhile(*arrays: NDArray[Any] | None) -> Iterator[None]:
+    """Let go of the memory of canvases again and again while a block, or a library called by it, reads through them."""
+    canvases = [array for array in arrays if array is not None and isinstance(array, np.memmap)]
+    if not canvases:
+        yield
+        return
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(_INTERVAL):
+            for array in canvases:
+                release(array)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> NDArray[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +43,6 @@ def libvips() -> VipsModule:
     import pyvips
 
     pyvips.block_untrusted_set(True)
-    pyvips.operation_block_set("VipsForeignLoadRaw", False)  # of canvases, our own files
     # Nothing is opened twice, and a cached operation would outlive the arrays it points to.
     pyvips.cache_set_max(0)
     return pyvips
@@ -176,13 +174,10 @@ def from_arrays(pixels: PixelArray, alpha: PixelArray | None) -> VipsImage:
 def from_array(array: NDArray[Any]) -> VipsImage:
     """Wrap (H, W, C) uint8, uint16 or float32 as a libvips image in sRGB or grey; a contiguous array is not copied.
 
-    A canvas is read from its file, a window at a time.
+    While a canvas is read by libvips, :func:`~clearvision.imaging.canvas.released_meanwhile` keeps its memory small.
     """
     height, width, bands = array.shape
     format_ = _FORMATS[array.dtype]
     space = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("ushort", 3): "rgb16", ("float", 1): "b-w", ("float", 3): "scrgb"}
-    if canvas.is_canvas(array):
-        image = call("rawload", os.fsencode(canvas.canvas_file(array)), width, height, bands, format=format_, access="sequential")
-    else:
-        image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
+    image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
     return image.copy(interpretation=space.get((format_, bands), "srgb"))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from clearvision.errors import PictureWriteError, UsageError
+from clearvision.imaging import canvas
 from clearvision.imaging.convert import picture_to_pil
 from clearvision.imaging.exif import append_tiff_blocks, fit_exif
 from clearvision.imaging.formats import Format, check_writable
@@ -84,7 +85,7 @@ def write_picture(
         if form.name != "tiff":
             raise UsageError(f"{path}: a pyramid is written as TIFF only, not {form.name}")
         layout |= {"tile": True, "tile_width": 256, "tile_height": 256, "pyramid": True}
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, canvas.released_meanwhile(picture.pixels, picture.alpha):
         if form.saver.endswith("save"):
             _save_with_libvips(_attach(image, page, form, path, strip_metadata), form, quality, temporary, layout)
             _finish(page, form, temporary, path, strip_metadata)
@@ -183,7 +184,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
         "gif": {},
         "png": {"compression": 3, "filter": "paeth"},  # half the time of 6, which saves 3 % of a photograph
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
-        "tiff": {"compression": "deflate", "predictor": "float" if image.format == "float" else "horizontal"},
+        "tiff": {"compression": "deflate", "level": 3, "predictor": "float" if image.format == "float" else "horizontal"},
         "avif": {
             "Q": quality,
             "subsample_mode": "off",

@@ -375,6 +375,7 @@ def test_results_are_held_to_their_input_and_their_trust_is_mapped(
     source = photo_writer(tmp_path / "photo.png", 20, 30)
     words = ("upscale", source, "-o", tmp_path / "out.png", "--scale", "3", "--consistency", "--json")
     before = run(*words).json["pictures"][0]["consistency"]
+    assert f"gives the input back to {before:.1f} dB" in run(*words[:-1]).out
     ran = run(*words, "--back-project", "--trust-map")
     assert ran.json["pictures"][0]["consistency"] > before + 1
     assert shape(tmp_path / "out_trust.png") == (60, 90, 1)

@@ -142,7 +142,8 @@ def _line(result: Result) -> str:
     if report is None:
         return text
     proof = f", tiles agree to {report.tile_error:.1e}" if report.tile_error is not None else ""
-    return f"{text}, {report.seconds:.1f} s{proof}"
+    agreement = f", gives the input back to {report.consistency:.1f} dB" if report.consistency is not None else ""
+    return f"{text}, {report.seconds:.1f} s{proof}{agreement}"
 
 
 def _common_folder(done: list[Result]) -> Path:

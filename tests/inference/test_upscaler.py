@@ -425,6 +425,9 @@ def test_alpha_may_go_through_the_network_and_keeps_its_extremes(upscaler: Upsca
     assert network.run(Picture(array[:, :, :3], array[:, :, 3]))[1].tiles == 2
     opaque = np.full((24, 24, 4), 255, np.uint8)
     assert (network(opaque, scale=3)[:, :, 3] == 255).all()
+    given = array.copy()
+    assert (network(array, scale=1)[:, :, 3] != given[:, :, 3]).any()
+    np.testing.assert_array_equal(array, given)
     with pytest.raises(UsageError, match="alpha 'nearest' is unknown; known: resize, network"):
         Upscaler(span, alpha="nearest")  # type: ignore[arg-type]
 

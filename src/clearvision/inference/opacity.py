@@ -19,16 +19,16 @@ def blended(resized: PixelArray, network: PixelArray) -> PixelArray:
     soft edges. Interpolation leaves them exact.
 
     Args:
-        resized: (H, W), enlarged by interpolation; it receives the result.
-        network: (H, W) of the same type, enlarged by the network as a grey picture.
+        resized: (H, W), enlarged by interpolation.
+        network: (H, W) of the same type, enlarged by the network as a grey picture; it receives the result.
     """
     full = FULL[resized.dtype.name]
     for top in range(0, len(resized), _ROWS):
         strip = resized[top : top + _ROWS]
-        np.copyto(strip, network[top : top + _ROWS], where=(strip > 0) & (strip < full))
+        np.copyto(network[top : top + _ROWS], strip, where=(strip <= 0) | (strip >= full))
         canvas.release(resized)
         canvas.release(network)
-    return resized
+    return network
 
 
 def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clearvision.errors import PictureError
+from clearvision.errors import PictureError, PictureWriteError
 from clearvision.imaging.exif import PREFIX, fit_exif
 from clearvision.imaging.frames import Frames, count_frames, read_frames, write_frames
 from clearvision.imaging.io import READABLE_SUFFIXES, picture_from_array, read_picture, read_size, write_picture
@@ -297,7 +297,7 @@ def check_case(path: Path, *, write: bool) -> str:
 def _answer(work: Callable[[], Any]) -> Any:  # noqa: ANN401
     try:
         return work()
-    except PictureError as error:
+    except (PictureError, PictureWriteError) as error:
         told = str(error)
     assert told.strip(), "an empty sentence"
     assert "\n" not in told, f"several lines: {told!r}"

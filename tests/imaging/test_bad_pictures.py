@@ -261,6 +261,17 @@ def test_words_in_another_encoding_do_not_cost_the_picture(tmp_path: Path) -> No
     assert read_picture(tmp_path / "a.png").width == 2
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".gif"])
+def test_a_damaged_file_whose_name_is_not_unicode_is_refused_in_a_sentence(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / os.fsdecode(b"M\xe4rz" + suffix.encode())
+    write_picture(Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)), path)
+    for kept in (0.7, 0.02):
+        path.write_bytes(path.read_bytes()[: max(16, int(path.stat().st_size * kept))])
+        with pytest.raises(PictureError, match="damaged, cut short or not readable"):
+            read_picture(path)
+
+
 @pytest.mark.parametrize("density", [0xFFFFFFFF, 0x7FFFFFFF, 1])
 def test_a_resolution_that_cannot_be_meant_counts_as_none(tmp_path: Path, density: int) -> None:
     content = make_png(2, 2, b"\0" * 14)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -320,6 +321,16 @@ def test_a_failure_inside_libvips_is_one_sentence(tmp_path: Path, monkeypatch: p
     with pytest.raises(PictureWriteError, match=r"^cannot write .*a\.png: No such file or directory$"):
         write_picture(picture_from_array(noise(3)), tmp_path / "a.png")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("free", "cause"), [(4096, "No space left on device"), (1 << 30, "unable to write")])
+def test_a_full_disk_is_named_where_libvips_does_not(
+    tmp_path: Path, free: int, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    error = libvips().Error("vips2png", "unable to write")
+    with pytest.raises(PictureWriteError, match=rf"cannot write .*a\.png: {cause}$"), writing.replacing(tmp_path / "a.png"):
+        raise error
 
 
 def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:

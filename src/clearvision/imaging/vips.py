@@ -45,6 +45,14 @@ def libvips() -> VipsModule:
     pyvips.block_untrusted_set(True)
     # Nothing is opened twice, and a cached operation would outlive the arrays it points to.
     pyvips.cache_set_max(0)
+
+    def text_of(pointer: Any) -> str:  # noqa: ANN401 - a C string
+        return "NULL" if pointer == pyvips.ffi.NULL else pyvips.ffi.string(pointer).decode("utf-8", "backslashreplace")
+
+    # its own cannot tell of a file whose name, or whose contents that a message quotes, are not UTF-8
+    modules: tuple[VipsModule, ...] = (pyvips, pyvips.error)
+    for module in modules:
+        module._to_string = text_of
     return pyvips
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +40,7 @@ from clearvision.types import Picture
 
 logger = logging.getLogger(__name__)
 
+_FULL_DISK = 64 << 10  # bytes free; libvips writes in pieces, of which the last one may have failed in part
 _QUALITY = {"jpeg": 95, "webp": 95, "avif": 85}
 
 
@@ -103,12 +106,22 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(target)
     except (OSError, libvips().Error) as error:
-        raise PictureWriteError(f"cannot write {path}: {getattr(error, 'strerror', None) or reason(error)}") from error
+        raise PictureWriteError(f"cannot write {path}: {_cause(error, target.parent)}") from error
     except MemoryError as error:
         raise PictureWriteError(f"cannot write {path}: not enough memory") from error
     finally:
         with contextlib.suppress(OSError):  # gone after the rename, or never made
             temporary.unlink()
+
+
+def _cause(error: Exception, folder: Path) -> str:
+    """Return why a file could not be written; of a full disk libvips often knows no more than that something failed."""
+    if stated := getattr(error, "strerror", None):
+        return stated
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < _FULL_DISK:
+            return os.strerror(errno.ENOSPC)
+    return reason(error)
 
 
 def _fit_samples(picture: Picture, form: Format, path: Path) -> VipsImage:

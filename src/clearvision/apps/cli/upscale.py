@@ -27,7 +27,11 @@ TRUST, TEXTURES = "Trust", "Textures"
 
 
 def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Pictures, folders of pictures, or - for stdin.")],
+    inputs: Annotated[
+        list[Path],
+        # unreadable ones fail one by one, like all that cannot be read, rather than the whole command
+        typer.Argument(metavar="INPUT", readable=False, help="Pictures, folders of pictures, videos, or - for stdin."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -127,7 +131,9 @@ def upscale(
     ] = None,
     quality: Annotated[
         int | None,
-        typer.Option(metavar="Q", parser=console.whole_number, help="Of JPEG, WebP and AVIF, 1 to 100.", rich_help_panel=FILES),
+        typer.Option(
+            metavar="Q", parser=console.whole_number, help="Of JPEG, WebP, AVIF and videos, 1 to 100.", rich_help_panel=FILES
+        ),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Descend into subfolders and mirror them.", rich_help_panel=FILES)
@@ -165,6 +171,7 @@ def upscale(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> int:
     """Enlarge pictures. The result keeps the input's format, bit depth, colour profile and metadata; inputs are never changed."""
+    from clearvision.apps.cli import video
     from clearvision.apps.cli.batch import run_batch
     from clearvision.apps.cli.chain import Chain, FileOptions, Upscalers
     from clearvision.apps.cli.jobs import plan_jobs
@@ -206,6 +213,14 @@ def upscale(
         "provenance": not no_provenance,
         "version": clearvision.__version__,
     }
+    if video.only_videos(inputs):
+        pictures_only = {"--format": format, "--trust-map": trust_map, "--pyramid": pyramid, "--dpi": dpi, "--watch": watching}
+        pictures_only |= {"--verify-tiles": verify_tiles, "--consistency": measure_consistency, "-o -": out == Path("-")}
+        video.refuse({name: bool(value) for name, value in pictures_only.items()})
+        pairs = video.plan_targets(inputs, out, label)
+        upscalers = Upscalers(model, wishes, device=device, tile=tile, memory=limit, **options)
+        ways = {"quality": quality, "max_pixels": max_pixels, "resume": resume, "dry_run": dry_run, "as_json": as_json}
+        return video.run_videos(pairs, upscalers, settings, **ways)
     if watching and not all(source.is_dir() for source in inputs):
         raise UsageError("--watch takes folders; give the folders that pictures will appear in")
     with piped(expand(inputs), out, format) as (sources, target):

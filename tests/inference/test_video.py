@@ -261,6 +261,12 @@ def test_bad_files_are_told_in_a_sentence(tmp_path: Path) -> None:
         enlarge(source, source)
 
 
+def test_tags_that_are_not_unicode_do_no_harm(tmp_path: Path) -> None:
+    source, target = write_clip(tmp_path / "clip.mp4", sound=False), tmp_path / "out.mp4"
+    source.write_bytes(source.read_bytes().replace(b"A clip", b"A cl\xefp"))
+    assert enlarge(source, target).frames == FRAMES
+
+
 def test_without_pyav_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'clearvision\[video\]'"):

@@ -113,7 +113,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     if not path.is_file():
         raise PictureError(f"'{path}' does not exist; check the path")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:  # old files hold tags in any encoding
             yield container
     except av.error.FFmpegError as error:
         raise PictureError(f"'{path}' cannot be read as a video: {error.strerror}; it is damaged, cut short or none") from None
@@ -127,6 +127,8 @@ def picture_stream(container: InputContainer, path: Path) -> Any:  # noqa: ANN40
     """
     attached = pyav().stream.Disposition.attached_pic
     found = [stream for stream in container.streams.video if not stream.disposition & attached]
+    if found and found[0].codec_context is None:
+        raise PictureError(f"'{path}' holds video of a kind that this FFmpeg cannot decode; convert it first")
     if not found:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise PictureError(f"'{path}' has no video stream, only {kinds}; give a file with moving pictures")

@@ -114,11 +114,16 @@ def _read_safetensors(path: Path) -> Arrays:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return {name: _known_to_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except TypeError:  # bfloat16, which numpy lacks
         return _read_safetensors_by_torch(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"model file '{path}' is not a readable safetensors file ({_first_line(error)})") from error
+
+
+def _known_to_numpy(value: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of numpy's own types: bfloat16, which it knows once ml_dtypes is imported, as float32."""
+    return value if value.dtype.kind in "biufc" else value.astype(np.float32)
 
 
 def _read_safetensors_by_torch(path: Path) -> Any:  # noqa: ANN401

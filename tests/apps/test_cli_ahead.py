@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clearvision.apps.cli import ahead
-from clearvision.apps.cli.ahead import AHEAD, ReadAhead, Ready
+from clearvision.apps.cli.ahead import AHEAD, ReadAhead
 from clearvision.apps.cli.jobs import Job
 from clearvision.errors import PictureError
+from clearvision.inference.files import Made, Ready
 from clearvision.types import Picture
 
 
@@ -79,11 +79,11 @@ def test_results_are_told_in_order_whatever_is_written_first(
     (tmp_path / "in/4.png").write_bytes(b"no picture")
     write, second_done = Chain.write, threading.Event()
 
-    def uneven(self: Chain, content: ahead.Content, result: Any) -> None:  # noqa: ANN401
-        if result.job.source.name == "0.png":
+    def uneven(self: Chain, job: Job, made: Made, facts: dict[str, object]) -> None:
+        if job.source.name == "0.png":
             assert second_done.wait(10)
-        write(self, content, result)
-        if result.job.source.name == "1.png":
+        write(self, job, made, facts)
+        if job.source.name == "1.png":
             second_done.set()
 
     monkeypatch.setattr(Chain, "write", uneven)

@@ -186,7 +186,7 @@ def test_a_failed_write_is_a_failed_picture(
 
     for name in ("a.png", "b.png"):
         photo_writer(tmp_path / "in" / name)
-    monkeypatch.setattr("clearvision.apps.cli.chain.write_picture", full_after_a)
+    monkeypatch.setattr("clearvision.inference.files.write_picture", full_after_a)
     ran = run("upscale", tmp_path / "in", "-o", tmp_path / "out")
     assert ran.code == 1
     assert f"clearvision: cannot write {tmp_path / 'out/b.png'}: No space left on device\n" in ran.err

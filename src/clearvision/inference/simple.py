@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from clearvision.inference.choosing import OpenModels, Upscalers
 from clearvision.inference.kinds import as_picture
-from clearvision.inference.plan import target_size
-from clearvision.inference.upscaler import Upscaler
-from clearvision.types import Picture
-from clearvision.zoo.catalogue import bundled_tasks, model_for
 
-NATIVE = 4  # the factor when neither a size nor a model is named
-CLEAN = "clean"  # the family that is always bundled
+_models = OpenModels(2)
 
 
 def upscale(
@@ -58,27 +53,10 @@ def upscale(
         EngineError: if the picture could not be computed.
     """
     picture, back = as_picture(image)
-    rows, columns = picture.pixels.shape[:2]
-    wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
-    if model is None:
-        target = target_size(rows, columns, native=NATIVE, scale=scale, to_width=width, to_height=height, megapixels=megapixels)
-        source = Path(image) if isinstance(image, str | os.PathLike) else None
-        model = model_for(_family(picture, source), max(target[0] / rows, target[1] / columns))
-        wishes = wishes if any(value is not None for value in wishes.values()) else {"scale": NATIVE}
-    upscaler = _upscaler(str(model), device, precision, tile, tta, vividness)
-    return back(upscaler.run(picture, **wishes)[0])  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=2)
-def _upscaler(model: str, device: str, precision: str, tile: int | None, tta: bool, vividness: float | None) -> Upscaler:
-    return Upscaler(model, device=device, precision=precision, tile=tile, tta=tta, vividness=vividness)
-
-
-def _family(picture: Picture, source: Path | None) -> str:
-    bundled = bundled_tasks()
-    if bundled <= {CLEAN}:  # no choice, so nothing to look for
-        return CLEAN
-    from clearvision.imaging.quality import diagnose
-
-    family = diagnose(picture, source).family
-    return family if family in bundled else CLEAN
+    wishes: dict[str, Any] = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
+    options: dict[str, Any] = {"device": device, "precision": precision, "tile": tile, "tta": tta, "vividness": vividness}
+    upscalers = Upscalers(None if model is None else str(model), wishes, models=_models, **options)
+    source = Path(image) if isinstance(image, str | os.PathLike) else None
+    diagnosis = upscalers.diagnose(picture, source) if upscalers.has_choice else None
+    upscaler = upscalers.choose(picture.height, picture.width, diagnosis)
+    return back(upscaler.run(picture, **upscalers.wishes)[0])

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from clearvision.apps.cli.jobs import Job
 from clearvision.errors import ClearVisionError
-from clearvision.imaging.frames import Frames, count_frames, holds_frames
+from clearvision.imaging.frames import count_frames, holds_frames
 from clearvision.imaging.io import read_size
-from clearvision.types import Picture
 
 if TYPE_CHECKING:
     from clearvision.apps.cli.chain import Chain
-    from clearvision.imaging.quality import Diagnosis
-    from clearvision.inference.upscaler import Upscaler
+    from clearvision.inference.files import Ready
 
 AHEAD = 4  # pictures
 READERS = 2  # threads
 PIXEL = 8  # bytes that a pixel may take: four channels of 16 bits
-
-Content: TypeAlias = Picture | Frames
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A picture about to be enlarged.
-
-    Attributes:
-        content: what was read.
-        diagnosis: what it has been through, where the model is chosen by it.
-        upscalers: one for every picture in the content.
-    """
-
-    content: Content
-    diagnosis: Diagnosis | None
-    upscalers: tuple[Upscaler, ...]
 
 
 class ReadAhead:
@@ -86,8 +66,3 @@ class ReadAhead:
         except ClearVisionError:  # told when its turn comes
             return None
         return self._chain.ready(job)
-
-
-def pictures_of(content: Content) -> tuple[Picture, ...]:
-    """Return the frames or pages, or the one picture."""
-    return content.pictures if isinstance(content, Frames) else (content,)

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clearvision.apps.cli import console
-from clearvision.apps.cli.ahead import Content, ReadAhead, Ready, pictures_of
+from clearvision.apps.cli.ahead import ReadAhead
 from clearvision.apps.cli.jobs import Job
-from clearvision.imaging.frames import Frames
-from clearvision.types import ModelInfo, Picture
 
 if TYPE_CHECKING:
     from clearvision.apps.cli.chain import Chain
     from clearvision.apps.cli.report import Meter
     from clearvision.imaging.quality import Diagnosis
+    from clearvision.inference.files import Made, Ready, Size
     from clearvision.inference.upscaler import UpscaleReport
 
 OVERLAP = 256_000_000  # bytes of pictures that may be read ahead, and as many that may wait to be written
 WRITERS = 2  # threads
 UNWRITTEN = 4  # results
-
-Size = tuple[int, int]  # width, height
+NOTED = ("model", "source_size", "target_size", "frames", "engine", "device", "precision", "tiles", "seconds", "retries")
 
 
 @dataclass(frozen=True)
@@ -76,13 +74,13 @@ def run_batch(jobs: Iterable[Job], chain: Chain, meter: Meter) -> None:
     try:
         for index, job in enumerate(todo):
             try:
-                upscaled, result = _compute(job, reader.take(index), chain, meter)
+                made, result = _compute(job, reader.take(index), chain, meter)
             except Exception as error:  # any fault of one picture must not cost the others
                 writer.finish()
                 meter.end(_failed(job, error))
                 continue
-            writer.add(upscaled, result)
-            del upscaled
+            writer.add(made, result)
+            del made
     finally:
         reader.close()
         writer.finish()
@@ -97,10 +95,12 @@ class _Writing:
         self._threads = ThreadPoolExecutor(WRITERS)
         self._unwritten: deque[tuple[Result, int, Future[None]]] = deque()
 
-    def add(self, upscaled: Content, result: Result) -> None:
-        size = _bytes(upscaled)
-        self._unwritten.append((result, size, self._threads.submit(self._chain.write, upscaled, result)))
-        del upscaled
+    def add(self, made: Made, result: Result) -> None:
+        size = _bytes(made)
+        plain = result.as_plain()
+        facts = {name: plain[name] for name in NOTED}
+        self._unwritten.append((result, size, self._threads.submit(self._chain.write, result.job, made, facts)))
+        del made
         while self._unwritten and (self._unwritten[0][2].done() or self._is_full()):
             self._end_first()
 
@@ -122,67 +122,14 @@ class _Writing:
         self._meter.end(result if error is None else _failed(result.job, error))
 
 
-def as_target(wishes: dict[str, Any]) -> dict[str, Any]:
-    """Return the wished size under the names that the planning functions use."""
-    return {f"to_{name}" if name in ("width", "height") else name: value for name, value in wishes.items()}
+def _compute(job: Job, ready: Ready, chain: Chain, meter: Meter) -> tuple[Made, Result]:
+    made = chain.enlarge(job, ready, started=lambda pixels: meter.start(job, pixels), advanced=meter.advance)
+    told = (made.info.name, made.source_size, made.target_size, made.report, made.frames, made.diagnosis, made.choice)
+    return made, Result(job, "done", None, *told)
 
 
-def _compute(job: Job, ready: Ready, chain: Chain, meter: Meter) -> tuple[Content, Result]:
-    from clearvision.imaging.formats import check_writable
-
-    content, diagnosis, upscalers = ready.content, ready.diagnosis, ready.upscalers
-    pictures = pictures_of(content)
-    first = pictures[0]
-    plans = [
-        upscaler.plan(picture.height, picture.width, **as_target(chain.upscalers.wishes))
-        for upscaler, picture in zip(upscalers, pictures, strict=True)
-    ]
-    check_writable(job.target, height=plans[0].height, width=plans[0].width)  # a format's limit is told before the work
-    whole = sum(plan.height * plan.width for plan in plans)
-    meter.start(job, whole)
-    results: list[Picture] = []
-    reports: list[UpscaleReport] = []
-    before = 0
-    for upscaler, picture, plan in zip(upscalers, pictures, plans, strict=True):
-        part = plan.height * plan.width
-        upscaled, report = chain.enlarge(
-            picture,
-            upscaler,
-            lambda done, total, before=before, part=part: meter.advance((before + done / total * part) / whole),
-        )
-        results.append(upscaled)
-        reports.append(report)
-        before += part
-    if chain.trust_map and not isinstance(content, Frames):
-        chain.write_trust_map(job, first, upscalers[0])
-    sizes = (first.width, first.height), (results[0].width, results[0].height)
-    info = upscalers[0].info
-    choice = None if diagnosis is None else _choice(diagnosis, info)
-    result = Result(job, "done", None, info.name, *sizes, _summed(reports), len(pictures), diagnosis, choice)
-    return replace(content, pictures=tuple(results)) if isinstance(content, Frames) else results[0], result
-
-
-def _choice(diagnosis: Diagnosis, info: ModelInfo) -> str:
-    """Return what was found and chosen, in a line."""
-    if info.task == diagnosis.family:
-        return f"{diagnosis.text}: chose {info.name}"
-    return f"{diagnosis.text}: chose {info.name}, since no model of the '{diagnosis.family}' family is bundled"
-
-
-def _summed(reports: list[UpscaleReport]) -> UpscaleReport:
-    """Return one report for all frames of a file."""
-    errors = [report.tile_error for report in reports if report.tile_error is not None]
-    return replace(
-        reports[0],
-        tiles=sum(report.tiles for report in reports),
-        seconds=sum(report.seconds for report in reports),
-        retries=tuple(dict.fromkeys(retry for report in reports for retry in report.retries)),
-        tile_error=max(errors, default=None),
-    )
-
-
-def _bytes(content: Content) -> int:
-    return sum(picture.pixels.nbytes for picture in pictures_of(content))
+def _bytes(made: Made) -> int:
+    return sum(picture.pixels.nbytes for picture in made.pictures)
 
 
 def _failed(job: Job, error: BaseException) -> Result:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearvision.apps.cli import console
-from clearvision.apps.cli.ahead import pictures_of
-from clearvision.apps.cli.batch import as_target
 from clearvision.apps.cli.jobs import Job
 from clearvision.errors import ClearVisionError
 from clearvision.imaging.io import read_size
+from clearvision.inference.choosing import as_target
+from clearvision.inference.files import pictures_of
 from clearvision.types import Picture
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def tell_plan(planned: Sequence[dict[str, Any]], skipped: int) -> None:
 def _diagnosis(job: Job, chain: Chain) -> Diagnosis | None:
     if not chain.upscalers.has_choice:
         return None
-    return chain.upscalers.diagnose(job, pictures_of(chain.read(job))[0])
+    return chain.upscalers.diagnose(pictures_of(chain.read(job))[0], job.source)
 
 
 def _measure(upscaler: Upscaler) -> float:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from clearvision.apps.cli.manifest import Manifests
 
 AUTO = "auto"  # the model's name that stands for none
-NATIVE = 4  # the factor when neither a size nor a model is named
 SIZE, COMPUTING, FILES = "Size of the result (one of)", "Computing", "Files"
 TRUST, TEXTURES = "Trust", "Textures"
 
@@ -173,11 +172,13 @@ def upscale(
     """Enlarge pictures. The result keeps the input's format, bit depth, colour profile and metadata; inputs are never changed."""
     from clearvision.apps.cli import video
     from clearvision.apps.cli.batch import run_batch
-    from clearvision.apps.cli.chain import Chain, FileOptions, Upscalers
+    from clearvision.apps.cli.chain import Chain
     from clearvision.apps.cli.jobs import plan_jobs
     from clearvision.apps.cli.manifest import Manifests
     from clearvision.apps.cli.pipes import expand, piped
     from clearvision.apps.cli.report import Meter
+    from clearvision.inference.choosing import Upscalers
+    from clearvision.inference.files import FileOptions
     from clearvision.inference.plan import USUAL, Budget
 
     if quality is not None and not 1 <= quality <= 100:
@@ -251,7 +252,7 @@ def upscale(
 
 def _label(wishes: dict[str, Any], model: str | None) -> str:
     """Return what tells the result from its input in a file's name, after checking the wish as far as no picture is needed."""
-    from clearvision.apps.cli.batch import as_target
+    from clearvision.inference.choosing import NATIVE, as_target
     from clearvision.inference.plan import target_size
     from clearvision.zoo.catalogue import find_model
     from clearvision.zoo.checkpoint import read_info

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearvision.apps.cli import console
-from clearvision.apps.cli.batch import as_target
 from clearvision.errors import UsageError
 from clearvision.imaging.segments import CONTAINERS, choose_encoding, container_of
 from clearvision.imaging.video import SUFFIXES, is_video, pyav, read_facts
+from clearvision.inference.choosing import as_target
 
 if TYPE_CHECKING:
-    from clearvision.apps.cli.chain import Upscalers
     from clearvision.imaging.video import Rgb
+    from clearvision.inference.choosing import Upscalers
     from clearvision.inference.video import VideoReport
 
 

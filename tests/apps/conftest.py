@@ -14,8 +14,16 @@ import pytest
 from clearvision.apps.cli import main
 from clearvision.types import ModelInfo
 from clearvision.zoo.checkpoint import write_checkpoint
+from tests.apps.chromium import chromium, new_page
+
+__all__ = ["chromium", "new_page"]  # fixtures
 
 FEATURES = 16
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known that tests of pages carry."""
+    config.addinivalue_line("markers", "browser: drives a headless Chromium; skips where there is none")
 
 
 def tiny_span(name: str, scale: int) -> tuple[ModelInfo, dict[str, np.ndarray]]:

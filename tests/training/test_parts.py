@@ -122,6 +122,12 @@ def test_figures_follow_the_protocol_at_any_size(tiny: Any, pictures: Pictures, 
     assert deciding("auto", "cycle", replace(validator, paired=False)) is None
 
 
+def test_an_undamaged_picture_left_alone_scores_the_rounding_of_its_truth(pictures: Pictures) -> None:
+    gt, _ = pictures(16, 24)
+    validator = Validator([Pair(Path("a.png"), gt, gt)], 1, CPU)
+    assert validator.baseline()["val/psnr_y"] == pytest.approx(58.92, abs=0.005)
+
+
 def test_a_gan_with_vgg19_is_judged_by_its_distance(tiny: Any, tmp_path: Path, data: Path, vgg: Path) -> None:  # noqa: ANN401
     losses = [{"kind": "l1"}, {"kind": "perceptual", "layers": {"relu1_1": 2.0}, "criterion": "mse", "weight": 0.5}]
     losses += [{"kind": "style", "layers": {"conv2_2": 1.0}}, {"kind": "ms_ssim_l1", "alpha": 0.5}]

@@ -121,7 +121,7 @@ _BSRGAN = (
 )
 
 
-def _clearvision(sigma: float, blur: float, quality: int) -> tuple[Step, ...]:
+def _clearvision(sigma: Amount, blur: Amount, quality: Amount) -> tuple[Step, ...]:
     return (TO_TARGET, Noise(sigma=sigma), Round(), Blur(kind="iso", size=5, sigma=blur), Jpeg(quality=quality))
 
 
@@ -152,8 +152,13 @@ PRESETS: dict[str, Preset] = {
         Preset("realesrgan", _REALESRGAN, "Real-ESRGAN's second-order degradation with all its published parameters."),
         Preset(
             "restore",
-            (OneOf(branches=(_clearvision(25, 1.0, 30), _REALESRGAN, ()), weights=(2, 4, 1)),),
-            "For restoring at one size: clearvision's damage, Real-ESRGAN's or, one time in seven, none.",
+            (
+                OneOf(
+                    branches=(_clearvision(25, 1.0, 30), _clearvision((0, 25), (0.2, 1.2), (30, 95)), _REALESRGAN, ()),
+                    weights=(3, 3, 2, 1),
+                ),
+            ),
+            "For restoring at one size: clearvision's damage, milder of its kind, Real-ESRGAN's or, one time in nine, none.",
         ),
         Preset(
             "bsrgan",

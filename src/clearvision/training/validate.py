@@ -23,6 +23,9 @@ from clearvision.training.samples import COUNT, Sample
 PSNR, SSIM, VGG, CYCLE = "val/psnr_y", "val/ssim_y", "val/vgg", "val/cycle_psnr"
 HIGHER_IS_BETTER = {PSNR: True, SSIM: True, VGG: False}
 _WINDOW, _SMALLEST_FEATURES = 11, 32  # pixels that SSIM's window and VGG19's last block need
+# dB of an error that rounding to 8 bits makes, of variance 1/12: no result is closer to what the ground truth was rounded from, and a
+# restorer that leaves an undamaged picture alone would score infinity
+_ROUNDING = 10 * np.log10(255**2 * 12)
 
 Pixels = NDArray[np.uint8]
 Figures = dict[str, float]
@@ -49,7 +52,8 @@ class Validator:
     def figures(self, nets: Mapping[str, nn.Module]) -> tuple[Figures, list[Sample]]:
         """Return the mean figures of the networks (``g``, for unpaired pictures also ``g_back``) and some of the results.
 
-        Paired pictures give PSNR-Y and SSIM-Y after the literature's protocol, and the VGG distance where VGG19 is at hand.
+        Paired pictures give PSNR-Y (58.9 dB at most) and SSIM-Y after the literature's protocol, and the VGG distance where VGG19
+        is at hand.
         Unpaired ones have no truth: the PSNR of the round trip to the other domain and back is all that can be measured, and it
         says nothing of how well the other domain was met.
         """
@@ -78,7 +82,7 @@ class Validator:
     def _scored(self, sr: Pixels, gt: Pixels) -> Figures:
         border = slice(self.scale, -self.scale)
         y, y_gt = (rgb_to_y(image[border, border] / 255.0) * 255.0 for image in (sr, gt))
-        figures = {PSNR: psnr(y, y_gt)}
+        figures = {PSNR: min(psnr(y, y_gt), float(_ROUNDING))}
         if min(y.shape[:2]) >= _WINDOW:
             figures[SSIM] = ssim(y, y_gt)
         if self.distance is not None and min(gt.shape[:2]) >= _SMALLEST_FEATURES:

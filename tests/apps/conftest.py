@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.apps.chromium import chromium, new_page
 
 from clearvision.apps.cli import main
 from clearvision.types import ModelInfo
 from clearvision.zoo.checkpoint import write_checkpoint
-from tests.apps.chromium import chromium, new_page
 
 __all__ = ["chromium", "new_page"]  # fixtures
 

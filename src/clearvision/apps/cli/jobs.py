@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clearvision.errors import PictureError, PictureWriteError, UsageError
-from clearvision.imaging.formats import FORMATS, READABLE_SUFFIXES, WRITABLE_FORMATS, check_writable, resolve_format
-
-WRITTEN_AS = {suffix: item.name for item in FORMATS.values() if item.saver for suffix in item.suffixes}
+from clearvision.errors import PictureWriteError, UsageError
+from clearvision.imaging.formats import READABLE_SUFFIXES, check_writable, resolve_format
+from clearvision.inference.naming import result_suffix
 
 
 @dataclass(frozen=True)
@@ -131,12 +130,7 @@ def _names_a_file(output: Path, format: str | None) -> bool:
 
 
 def _job(source: _Source, output: Path | None, label: str, format: str | None) -> Job:
-    suffix = source.path.suffix
-    own = WRITTEN_AS.get(suffix.lower())
-    if own == "gif" and format is None:  # its palettes would cost most of what enlarging gains
-        own, format = None, "webp" if _is_animated(source.path) else "png"
-    if own is None or format not in (None, own):
-        suffix = WRITABLE_FORMATS[format or "png"]
+    suffix = result_suffix(source.path, format)
     if output is not None:
         return Job(source.path, output / source.relative.with_suffix(suffix), output)
     if source.folder is None:
@@ -144,15 +138,6 @@ def _job(source: _Source, output: Path | None, label: str, format: str | None) -
     folder = source.folder.resolve()
     root = folder.with_name(f"{folder.name}{label}")
     return Job(source.path, root / source.relative.with_suffix(suffix), root)
-
-
-def _is_animated(path: Path) -> bool:
-    from clearvision.imaging.frames import count_frames
-
-    try:
-        return count_frames(path) > 1
-    except PictureError:  # told when the file is read
-        return False
 
 
 def _named_apart(jobs: list[Job]) -> list[Job]:

@@ -252,21 +252,12 @@ def upscale(
 
 def _label(wishes: dict[str, Any], model: str | None) -> str:
     """Return what tells the result from its input in a file's name, after checking the wish as far as no picture is needed."""
-    from clearvision.inference.choosing import NATIVE, as_target
-    from clearvision.inference.plan import target_size
+    from clearvision.inference.choosing import NATIVE
+    from clearvision.inference.naming import size_label
     from clearvision.zoo.catalogue import find_model
     from clearvision.zoo.checkpoint import read_info
 
-    native = NATIVE if model is None else read_info(find_model(model)).scale
-    vast = 10**9  # enlarging to a size is within bounds for some pictures only
-    target_size(vast, vast, native=native, **as_target(wishes))
-    if wishes["width"] is not None:
-        return f"_{wishes['width']}w"
-    if wishes["height"] is not None:
-        return f"_{wishes['height']}h"
-    if wishes["megapixels"] is not None:
-        return f"_{wishes['megapixels']:g}mp"
-    return f"_x{wishes['scale'] or native:g}"
+    return size_label(wishes, NATIVE if model is None else read_info(find_model(model)).scale)
 
 
 def _told_model(model: str | None) -> dict[str, Any]:

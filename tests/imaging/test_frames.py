@@ -72,15 +72,30 @@ def test_tiff_pages_come_back_with_their_depth_and_the_first_ones_metadata(tmp_p
         assert (image.n_frames, image.size) == (3, (30, 20))  # type: ignore[attr-defined]
 
 
-def test_pages_of_several_sizes_are_read_each_as_it_is(tmp_path: Path) -> None:
+def test_pages_of_several_sizes_stay_each_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     pages = [Image.new("RGB", size, "red") for size in ((8, 5), (3, 9))]
     pages[0].save(path, save_all=True, append_images=pages[1:])
     found = read_frames(path)
     assert [(page.width, page.height) for page in found.pictures] == [(8, 5), (3, 9)]
+    write_frames(found, tmp_path / "out.tif")
+    assert [(page.width, page.height) for page in read_frames(tmp_path / "out.tif").pictures] == [(8, 5), (3, 9)]
+
+
+def test_frames_of_several_sizes_are_refused(tmp_path: Path) -> None:
+    pictures = tuple(Picture(np.zeros((*size, 3), np.uint8)) for size in ((5, 8), (9, 3)))
     with pytest.raises(PictureWriteError, match=r"several kinds \(8x5x3, 3x9x3\); write them to files of their own"):
-        write_frames(found, tmp_path / "out.tif")
-    assert not (tmp_path / "out.tif").exists()
+        write_frames(Frames(pictures, (10, 10)), tmp_path / "out.webp")
+    assert not (tmp_path / "out.webp").exists()
+
+
+def test_the_smaller_copies_of_a_pyramid_are_no_pages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_picture(Picture(np.zeros((300, 600, 3), np.uint8)), tmp_path / "a.tif", pyramid=True)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert getattr(image, "n_frames", 1) == 3
+    assert count_frames(tmp_path / "a.tif") == 1
+    read_picture(tmp_path / "a.tif")
+    assert caplog.messages == []
 
 
 def test_one_picture_is_no_sequence(tmp_path: Path) -> None:

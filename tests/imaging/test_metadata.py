@@ -304,7 +304,7 @@ def test_damaged_blocks_never_raise(changes: list[tuple[int, int]], kept: int) -
     assert fitted is None or upright_exif(fitted) is not None
 
 
-def test_bigtiff_has_no_blocks_for_us(tmp_path: Path) -> None:
+def test_a_damaged_bigtiff_has_no_blocks(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(b"II+\0\x08\0\0\0" + bytes(8))
     assert read_tiff_blocks(tmp_path / "a.tif") == (None, None)
 

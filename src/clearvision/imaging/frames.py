@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from clearvision.errors import ImageShapeError, PictureError, PictureWriteError, UsageError
+from clearvision.imaging.exif import tiff_pages
 from clearvision.imaging.formats import FORMATS, check_size, check_writable, identify
 from clearvision.imaging.io import read_picture
 from clearvision.imaging.vips import (
@@ -22,7 +23,7 @@ from clearvision.imaging.vips import (
     to_arrays,
     to_plain_colours,
 )
-from clearvision.imaging.writing import replacing, write_picture
+from clearvision.imaging.writing import replacing, save_pages
 from clearvision.types import Picture
 
 ANIMATED = ("gif", "webp")
@@ -67,7 +68,8 @@ def count_frames(path: str | Path) -> int:
         image = call(form.loader, os.fsencode(path), access="sequential")
     except libvips().Error as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
-    return image.get("n-pages") if has_field(image, "n-pages") else 1
+    count = image.get("n-pages") if has_field(image, "n-pages") else 1
+    return max(1, len(tiff_pages(path))) if form.name in PAGED and count > 1 else count
 
 
 def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
@@ -82,10 +84,10 @@ def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
     """
     path = Path(path)
     form = identify(path)
-    if (count := count_frames(path)) < 2:
+    if count_frames(path) < 2:
         raise PictureError(f"{path} holds one picture; read it with read_picture")
     if form.name in PAGED:
-        return _read_pages(path, count, max_pixels)
+        return _read_pages(path, tiff_pages(path), max_pixels)
     vips = libvips()
     try:
         image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", n=-1)
@@ -134,16 +136,17 @@ def write_frames(frames: Frames, path: str | Path, *, quality: int | None = None
         raise UsageError(f"{path}: {form.name} does not hold {kind}; write {' or '.join(wanted)}")
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality must lie between 1 and 100, not {quality}")
+    if form.name in PAGED:
+        with replacing(path) as temporary:
+            save_pages(frames.pictures, temporary, path, strip=strip_metadata)
+        return
     shapes = {picture.pixels.shape for picture in frames.pictures}
     if len(shapes) > 1 or len({picture.pixels.dtype for picture in frames.pictures}) > 1:
         sizes = ", ".join(f"{width}x{height}x{bands}" for height, width, bands in sorted(shapes))
         raise PictureWriteError(
-            f"cannot write {path}: its pictures are of several kinds ({sizes}); write them to files of their own"
+            f"cannot write {path}: its frames are of several kinds ({sizes}); write them to files of their own"
         )
     tall = _joined(frames)
-    if form.name in PAGED:
-        write_picture(tall, path, page_height=first.height, strip_metadata=strip_metadata)
-        return
     image = from_arrays(tall.pixels, tall.alpha)
     if image.format != "uchar":
         raise ImageShapeError(f"an animation has 8-bit frames, got {first.pixels.dtype}")
@@ -181,12 +184,14 @@ def _joined(frames: Frames) -> Picture:
     return replace(frames.pictures[0], pixels=pixels, alpha=None if opaque else np.concatenate(alphas))
 
 
-def _read_pages(path: Path, count: int, max_pixels: int) -> Frames:
-    if count > MOST_PAGES:
-        raise PictureError(f"{path} has {count} pages, and at most {MOST_PAGES} are read; split it into several files first")
+def _read_pages(path: Path, numbers: list[int], max_pixels: int) -> Frames:
+    if len(numbers) > MOST_PAGES:
+        raise PictureError(
+            f"{path} has {len(numbers)} pages, and at most {MOST_PAGES} are read; split it into several files first"
+        )
     pages: list[Picture] = []
     room = max_pixels
-    for page in range(count):
+    for page in numbers:
         pages.append(read_picture(path, max_pixels=room, page=page))
         room -= pages[-1].width * pages[-1].height
     return Frames(tuple(pages))

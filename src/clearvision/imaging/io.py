@@ -15,7 +15,7 @@ from typing import Any
 from clearvision.errors import PictureError, UsageError
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 from clearvision.imaging.convert import picture_from_array, picture_from_pil, picture_to_array, picture_to_pil, upright
-from clearvision.imaging.exif import exif_dpi, plausible_dpi, read_tiff_blocks, upright_exif
+from clearvision.imaging.exif import exif_dpi, plausible_dpi, read_tiff_blocks, tiff_pages, upright_exif
 from clearvision.imaging.formats import READABLE_SUFFIXES, WRITABLE_FORMATS, Format, check_size, check_writable, identify
 from clearvision.imaging.metadata import iptc_of_photoshop, upright_xmp
 from clearvision.imaging.netpbm import deep_netpbm_size, read_deep_netpbm
@@ -114,7 +114,9 @@ def _read_with_libvips(path: Path, form: Format, max_pixels: int, page: int | No
         image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", **which)
         check_size(path, image.width, image.height, max_pixels)
         if page is None and has_field(image, "n-pages") and image.get("n-pages") > 1:
-            logger.warning("%s has %d pages or frames; the first is read", path, image.get("n-pages"))
+            count = len(tiff_pages(path)) if form.name == "tiff" else image.get("n-pages")
+            if count > 1:
+                logger.warning("%s has %d pages or frames; the first is read", path, count)
         orientation = image.get("orientation") if has_field(image, "orientation") else 1
         image = to_plain_colours(image, str(path))
         picture = _with_metadata(path, form, image, *to_arrays(image, str(path), above=in_memory), first=not page)

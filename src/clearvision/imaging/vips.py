@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from clearvision.errors import PictureError
 from clearvision.imaging import canvas
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
+from clearvision.imaging.flow import AbandonedError, Flow
 from clearvision.types import PixelArray
 
 logger = logging.getLogger(__name__)
@@ -185,7 +186,46 @@ def from_array(array: NDArray[Any]) -> VipsImage:
     While a canvas is read by libvips, :func:`~clearvision.imaging.canvas.released_meanwhile` keeps its memory small.
     """
     height, width, bands = array.shape
-    format_ = _FORMATS[array.dtype]
-    space = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("ushort", 3): "rgb16", ("float", 1): "b-w", ("float", 3): "scrgb"}
-    image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, format_)
-    return image.copy(interpretation=space.get((format_, bands), "srgb"))
+    image = libvips().Image.new_from_memory(np.ascontiguousarray(array), width, height, bands, _FORMATS[array.dtype])
+    return image.copy(interpretation=_space_of(array))
+
+
+def from_flow(pixels: PixelArray, alpha: PixelArray | None, flow: Flow) -> VipsImage:
+    """Wrap contiguous pixels (H, W, 1 or 3) that are still being made, and their complete alpha, as a libvips image.
+
+    libvips waits for rows of a file only, so the rows are shown to it as an uncompressed TIFF file, to be read once from above.
+    Where they are abandoned the image ends early, and what was done with it fails.
+    """
+    from clearvision.imaging.tiff import head_of_plain
+
+    head, body = head_of_plain(pixels), pixels.data.cast("B")
+    row, whole, at = pixels.nbytes // len(pixels), len(head) + pixels.nbytes, 0
+
+    def read(size: int) -> bytes | memoryview | None:
+        nonlocal at
+        start = at
+        at = min(start + size, len(head) if start < len(head) else whole)
+        if at <= len(head):
+            return head[start:at]
+        try:
+            flow.wait(-(-(at - len(head)) // row))
+        except AbandonedError:
+            return None
+        return body[start - len(head) : at - len(head)]
+
+    def seek(offset: int, whence: int) -> int:
+        nonlocal at
+        at = max(0, offset + (0, at, whole)[whence])
+        return at
+
+    source = libvips().SourceCustom()
+    source.on_read(read)
+    source.on_seek(seek)
+    image = libvips().Image.new_from_source(source, "", access="sequential", fail_on="error")
+    image = image.copy(interpretation=_space_of(pixels))
+    return image if alpha is None else image.bandjoin(from_array(alpha[:, :, None]))
+
+
+def _space_of(array: NDArray[Any]) -> str:
+    space = {("uint8", 1): "b-w", ("uint16", 1): "grey16", ("uint16", 3): "rgb16", ("float32", 1): "b-w", ("float32", 3): "scrgb"}
+    return space.get((array.dtype.name, array.shape[2]), "srgb")

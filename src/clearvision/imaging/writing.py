@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,20 @@ import numpy as np
 from clearvision.errors import PictureWriteError, UsageError
 from clearvision.imaging import canvas
 from clearvision.imaging.convert import picture_to_pil
-from clearvision.imaging.exif import append_tiff_blocks, fit_exif
-from clearvision.imaging.formats import Format, check_writable
+from clearvision.imaging.exif import fit_exif, tiff_blocks
+from clearvision.imaging.flow import Flow
+from clearvision.imaging.formats import FORMATS, Format, check_writable
 from clearvision.imaging.metadata import fit_xmp, jpeg_head, replace_jpeg_head
 from clearvision.imaging.netpbm import write_deep_netpbm
 from clearvision.imaging.temporary import temporary_beside
+from clearvision.imaging.tiff import Page, write_tiff
 from clearvision.imaging.vips import (
     FULL,
-    SAMPLES,
     UNKNOWN_RESOLUTION,
     VipsImage,
     call,
     from_arrays,
+    from_flow,
     has_field,
     interruptible,
     libvips,
@@ -51,8 +52,8 @@ def write_picture(
     format: str | None = None,
     quality: int | None = None,
     strip_metadata: bool = False,
-    page_height: int | None = None,
     pyramid: bool = False,
+    flow: Flow | None = None,
 ) -> None:
     """Write a picture file, whole or not at all; folders on the way are made, an existing file is replaced.
 
@@ -65,12 +66,14 @@ def write_picture(
         format: a key of ``WRITABLE_FORMATS``, or None to take the format of the path's suffix.
         quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; None for 95, 95 and 85.
         strip_metadata: leave EXIF, XMP and IPTC out; profile and resolution stay, because colours and size need them.
-        page_height: write a picture that consists of pages one below the other as a TIFF file of pages of so many rows.
         pyramid: write TIFF in tiles of 256 pixels with halved copies down to one tile, for viewers of very large pictures.
+        flow: says how much of the pixels there is, for a picture that is still being made; its alpha is complete. The file
+            appears after the last row.
 
     Raises:
         UsageError: if the format is unknown or the quality out of range.
         PictureWriteError: if the file cannot be written; nothing is left then, and a file that was there is as it was.
+        AbandonedError: if the picture will not be completed; likewise.
     """
     path = Path(path)
     form = check_writable(path, format=format, height=picture.height, width=picture.width)
@@ -81,19 +84,56 @@ def write_picture(
     if form.name == "gif":
         logger.warning("%s: gif holds 256 colours; webp or png keep them all", path)
     quality = _QUALITY.get(form.name, 0) if quality is None else quality
-    image = _fit_samples(picture, form, path)
-    page = picture if page_height is None else dataclasses.replace(picture, pixels=picture.pixels[:page_height])
-    layout: dict[str, Any] = {} if page_height is None else {"page_height": page_height}
-    if pyramid:
-        if form.name != "tiff":
-            raise UsageError(f"{path}: a pyramid is written as TIFF only, not {form.name}")
-        layout |= {"tile": True, "tile_width": 256, "tile_height": 256, "pyramid": True}
+    if pyramid and form.name != "tiff":
+        raise UsageError(f"{path}: a pyramid is written as TIFF only, not {form.name}")
     with replacing(path) as temporary, canvas.released_meanwhile(picture.pixels, picture.alpha):
-        if form.saver.endswith("save"):
-            _save_with_libvips(_attach(image, page, form, path, strip_metadata), form, quality, temporary, layout)
-            _finish(page, form, temporary, path, strip_metadata)
+        if form.name == "tiff":
+            save_pages([picture], temporary, path, strip=strip_metadata, pyramid=pyramid, flow=flow)
+        elif form.saver.endswith("save"):
+            image = _attach(_fit_samples(picture, form, path, flow), picture, form, path, strip_metadata)
+            try:
+                _save_with_libvips(image, form, quality, temporary)
+            except libvips().Error:
+                if flow is not None:
+                    flow.wait(0)  # raises if the rows ended early
+                raise
+            _finish(picture, form, temporary, path, strip_metadata)
         else:
-            _save_with_pillow(image, picture, form, temporary, path)
+            if flow is not None:
+                flow.wait(picture.height)
+            _save_with_pillow(_fit_samples(picture, form, path, None), picture, form, temporary, path)
+
+
+def save_pages(
+    pictures: Sequence[Picture],
+    temporary: Path,
+    path: Path,
+    *,
+    strip: bool = False,
+    pyramid: bool = False,
+    flow: Flow | None = None,
+) -> None:
+    """Write pictures as the pages of a TIFF file; EXIF and IPTC go to the first.
+
+    Args:
+        pictures: the pages.
+        temporary: where to.
+        path: what to call the file in the log.
+        strip: as ``strip_metadata`` of :func:`write_picture`.
+        pyramid: as there.
+        flow: as there, for a single page.
+    """
+    form = FORMATS["tiff"]
+
+    def page_of(picture: Picture, first: bool) -> Page:
+        icc = picture.icc if picture.icc and _profile_fits(picture, form, path) else None
+        xmp = fit_xmp(picture.xmp, picture.width, picture.height) if picture.xmp and not strip else None
+        told = tiff_blocks(_exif_to_write(picture, form, path), picture.iptc) if first and not strip else {}
+        return Page(picture.pixels, picture.alpha, dpi=picture.dpi, icc=icc, xmp=xmp, extra=told)
+
+    size = sum(picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes) for picture in pictures)
+    pages = (page_of(picture, index == 0) for index, picture in enumerate(pictures))
+    interruptible(lambda: write_tiff(temporary, pages, sample_bytes=size, pyramid=pyramid, flow=flow))
 
 
 @contextlib.contextmanager
@@ -124,7 +164,7 @@ def _cause(error: Exception, folder: Path) -> str:
     return reason(error)
 
 
-def _fit_samples(picture: Picture, form: Format, path: Path) -> VipsImage:
+def _fit_samples(picture: Picture, form: Format, path: Path, flow: Flow | None) -> VipsImage:
     """Wrap the picture for libvips, with alpha laid over white and samples rounded where the format asks for it.
 
     All of it is evaluated while the file is written, in pieces: no array is copied.
@@ -133,7 +173,7 @@ def _fit_samples(picture: Picture, form: Format, path: Path) -> VipsImage:
     full, alpha = FULL[depth], picture.alpha
     if alpha is not None and not form.alpha and alpha.min() >= full:
         alpha = None
-    image = from_arrays(picture.pixels, alpha)
+    image = from_arrays(picture.pixels, alpha) if flow is None else from_flow(picture.pixels, alpha, flow)
     if alpha is not None and not form.alpha:
         logger.warning("%s: transparency is laid over white; %s holds none", path, form.name)
         image = image.flatten(background=[full], max_alpha=full)
@@ -160,10 +200,10 @@ def _attach(image: VipsImage, picture: Picture, form: Format, path: Path, strip:
         return image
     if picture.xmp:
         image.set_type(vips.GValue.blob_type, "xmp-data", fit_xmp(picture.xmp, picture.width, picture.height))
-    exif = _exif_to_write(picture, form, path) if form.name != "tiff" else None
+    exif = _exif_to_write(picture, form, path)
     if exif:
         image.set_type(vips.GValue.blob_type, "exif-data", exif)
-    if picture.iptc and form.name != "tiff":
+    if picture.iptc:
         logger.info("%s: IPTC is left out; %s holds none", path, form.name)
     return image
 
@@ -186,7 +226,7 @@ def _exif_to_write(picture: Picture, form: Format, path: Path) -> bytes | None:
     return exif
 
 
-def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: Path, layout: dict[str, Any]) -> None:
+def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: Path) -> None:
     keep = libvips().ForeignKeep
     kept = keep.ICC
     for field, flag in (("exif-data", keep.EXIF), ("xmp-data", keep.XMP)):
@@ -197,7 +237,6 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
         "gif": {},
         "png": {"compression": 3, "filter": "paeth"},  # half the time of 6, which saves 3 % of a photograph
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
-        "tiff": {"compression": "deflate", "level": 3, "predictor": "float" if image.format == "float" else "horizontal"},
         "avif": {
             "Q": quality,
             "subsample_mode": "off",
@@ -206,25 +245,17 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
             "bitdepth": 12 if image.format == "ushort" else 8,
         },
     }[form.name]
-    if (
-        form.name == "tiff"
-        and image.width * image.height * image.bands * np.dtype(SAMPLES[image.format]).itemsize > 3_900_000_000
-    ):
-        options["bigtiff"] = True
-    interruptible(lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options, **layout))
+    interruptible(lambda: call(form.saver, image, os.fsencode(temporary), keep=kept, **options))
 
 
 def _finish(picture: Picture, form: Format, temporary: Path, path: Path, strip: bool) -> None:
-    """Add to a JPEG or TIFF file what libvips does not write there, or not right."""
-    if form.name not in ("jpeg", "tiff"):
+    """Add to a JPEG file what libvips does not write there, or not right."""
+    if form.name != "jpeg":
         return
     exif = None if strip else _exif_to_write(picture, form, path)
+    xmp = fit_xmp(picture.xmp, picture.width, picture.height) if picture.xmp and not strip else None
     iptc = None if strip else picture.iptc
-    if form.name == "jpeg":
-        xmp = fit_xmp(picture.xmp, picture.width, picture.height) if picture.xmp and not strip else None
-        replace_jpeg_head(temporary, jpeg_head(dpi=picture.dpi, exif=exif, xmp=xmp, iptc=iptc, name=str(path)))
-    elif not append_tiff_blocks(temporary, exif, iptc, resolution_known=picture.dpi is not None) and (exif or iptc):
-        logger.warning("%s: EXIF and IPTC are left out; a TIFF file of more than 4 GB does not take them", path)
+    replace_jpeg_head(temporary, jpeg_head(dpi=picture.dpi, exif=exif, xmp=xmp, iptc=iptc, name=str(path)))
 
 
 def _save_with_pillow(image: VipsImage, picture: Picture, form: Format, temporary: Path, path: Path) -> None:

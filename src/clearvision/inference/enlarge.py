@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from clearvision.errors import EngineError, PictureError
 from clearvision.imaging import canvas
+from clearvision.imaging.flow import Flow
 from clearvision.imaging.tiling import Tile, take_window
 from clearvision.inference.engines import Batch, Engine, open_engine, prepare, run_many
 from clearvision.inference.ensemble import EnsembleEngine
@@ -102,7 +104,13 @@ class Enlarger:
             prepare(self.engine, channels if info.num_in_ch == 1 else 1, rows, columns)
 
     def enlarge(
-        self, pixels: PixelArray, outcome: Outcome, *, verify: bool = False, progress: Progress | None = None
+        self,
+        pixels: PixelArray,
+        outcome: Outcome,
+        *,
+        verify: bool = False,
+        progress: Progress | None = None,
+        begin: Callable[[PixelArray], Flow] | None = None,
     ) -> PixelArray:
         """Return the picture enlarged by the network's scale, clamped, rounded, of the same type and channels.
 
@@ -112,6 +120,8 @@ class Enlarger:
             outcome: where to start on the ladder; what happens is noted in it.
             verify: measure the difference across the cuts, at about three times the cost.
             progress: called with the input pixels done and their total.
+            begin: called with the empty result before windows that make it row by row; what it returns is told how far they are,
+                or that they are given up. The last row counts as made when all is checked.
 
         Raises:
             PictureError: if a float picture holds values that are not finite.
@@ -127,10 +137,12 @@ class Enlarger:
             engine = outcome.engine
             tiles = plan_pass(self.checkpoint.info, engine.precision, height, width, outcome.tile, self._budget.tile_memory)
             check = SeamCheck(tiles, scale, self.checkpoint.info.size.multiple) if verify else None
+            flow = begin(out) if begin is not None and tiles[-1].core_y0 > 0 else None
             try:
-                self._fill(out, pixels, tiles, engine, limits, check, progress)
-                if check is not None:
-                    self._judge(check, pixels, outcome)
+                with _told(flow, len(out)) as reach:
+                    self._fill(out, pixels, tiles, engine, limits, check, progress, reach)
+                    if check is not None:
+                        self._judge(check, pixels, outcome)
             except (MemoryError, EngineError, _NotFiniteError) as error:
                 step = self._step_down(error, outcome, tiles)
             else:
@@ -153,6 +165,7 @@ class Enlarger:
         limits: tuple[float, float],
         check: SeamCheck | None,
         progress: Progress | None,
+        reach: Callable[[int], None],
     ) -> None:
         scale = self.checkpoint.info.scale
         total = sum(_area(tile) for tile in tiles)
@@ -163,6 +176,8 @@ class Enlarger:
             _round_into(out[tile.core(scale)], image[tile.core_in_window(scale)], limits)
             canvas.release(out)
             canvas.release(pixels)
+            if tile.core_x1 * scale >= out.shape[1]:
+                reach(tile.core_y1 * scale)
             done += _area(tile)
             if progress is not None:
                 progress(done, total)
@@ -212,6 +227,20 @@ class Enlarger:
 
 class SeamError(EngineError):
     """Cuts between tiles that ought to be exact were found to show."""
+
+
+@contextmanager
+def _told(flow: Flow | None, rows: int) -> Iterator[Callable[[int], None]]:
+    """Give what tells a flow how many of its rows are made; afterwards they all are, or it is abandoned."""
+    if flow is None:
+        yield lambda made: None
+        return
+    try:
+        yield lambda made: flow.reach(min(made, rows - 1))
+        flow.reach(rows)
+    except BaseException:
+        flow.abandon()
+        raise
 
 
 def _batch(window: PixelArray, num_in_ch: int) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from clearvision.errors import PictureError, UsageError
+from clearvision.imaging.flow import Flow
 from clearvision.imaging.resize import resize
 from clearvision.inference.consistency import back_project, consistency, lock_colour
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
@@ -217,6 +219,7 @@ class Upscaler:
         megapixels: float | None = None,
         verify_tiles: bool = False,
         progress: Progress | None = None,
+        begin: Callable[[Picture], Flow] | None = None,
     ) -> tuple[Picture, UpscaleReport]:
         """Return a picture enlarged, with its metadata, and how that went.
 
@@ -232,6 +235,9 @@ class Upscaler:
             megapixels: millions of pixels of the result.
             verify_tiles: measure the difference across the cuts between tiles, at about three times the cost.
             progress: called with the pixels done and their total.
+            begin: called before the rows of a large result begin to come, with the result whose pixels are not there yet, to have
+                it written meanwhile: what it returns is told how far they are. Called anew where the picture is started afresh,
+                and the flow before is abandoned. Not called for results that are made in one piece or corrected afterwards.
 
         Returns:
             The picture, of the same type, channels and resolution (dpi) and with the same metadata; and the report.
@@ -258,10 +264,13 @@ class Upscaler:
 
             pixels = bleed_colour(pixels, picture.alpha)
         source = pixels
+        alpha = None if picture.alpha is None else _fit(picture.alpha, plan, self._wraps)
         twice = self._alpha == "network" and picture.alpha is not None
         first, second = halves(progress) if twice else (progress, None)
-        pixels, agreement = self._finish(self._enlarge(pixels, plan, outcome, verify_tiles, first), source)
-        alpha = None if picture.alpha is None else _fit(picture.alpha, plan, self._wraps)
+        opened = None
+        if begin is not None and not twice and self._is_final(plan, pixels):
+            opened = lambda large: begin(replace(picture, pixels=large, alpha=alpha))  # noqa: E731
+        pixels, agreement = self._finish(self._enlarge(pixels, plan, outcome, verify_tiles, first, opened), source)
         if alpha is not None and picture.alpha is not None and twice:
             grey = self._enlarge(picture.alpha[:, :, None], plan, outcome, verify_tiles, second)
             alpha = blended(alpha, grey[:, :, 0])
@@ -282,16 +291,37 @@ class Upscaler:
             agreement,
         )
 
-    def _enlarge(self, pixels: PixelArray, plan: Plan, outcome: Outcome, verify: bool, progress: Progress | None) -> PixelArray:
+    def _is_final(self, plan: Plan, pixels: PixelArray) -> bool:
+        """Whether the rows that the network makes are those of the result."""
+        sides = tuple(side * self.info.scale**plan.passes for side in pixels.shape[:2])
+        return sides == (plan.height, plan.width) and not (any(self._wraps) or self._normal_map or self._lock != "none")
+
+    def _enlarge(
+        self,
+        pixels: PixelArray,
+        plan: Plan,
+        outcome: Outcome,
+        verify: bool,
+        progress: Progress | None,
+        begin: Callable[[PixelArray], Flow] | None = None,
+    ) -> PixelArray:
         """Return pixels (H, W, C) at the plan's size, by as many passes as it says."""
         for index in range(plan.passes):
-            pixels = self._pass(pixels, outcome, verify, _part_of(progress, index, plan.passes, self.info.scale))
+            part = _part_of(progress, index, plan.passes, self.info.scale)
+            pixels = self._pass(pixels, outcome, verify, part, begin if index == plan.passes - 1 else None)
         return _fit(pixels, plan, self._wraps)
 
-    def _pass(self, pixels: PixelArray, outcome: Outcome, verify: bool, progress: Progress | None) -> PixelArray:
+    def _pass(
+        self,
+        pixels: PixelArray,
+        outcome: Outcome,
+        verify: bool,
+        progress: Progress | None,
+        begin: Callable[[PixelArray], Flow] | None,
+    ) -> PixelArray:
         """Run the network over a picture once, with what repeats continued beyond the edges."""
         if not any(self._wraps):
-            return self._enlarger.enlarge(pixels, outcome, verify=verify, progress=progress)
+            return self._enlarger.enlarge(pixels, outcome, verify=verify, progress=progress, begin=begin)
         margins = self._margins(*pixels.shape[:2])
         large = self._enlarger.enlarge(wrapped(pixels, *margins), outcome, verify=verify, progress=progress)
         return np.ascontiguousarray(unwrapped(large, *(margin * self.info.scale for margin in margins)))

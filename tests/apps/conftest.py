@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +70,15 @@ def bundled(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the tiny networks stand for the bundled models; return their folder."""
     monkeypatch.setattr("clearvision.zoo.catalogue.WEIGHTS_DIR", weights_dir)
     return weights_dir
+
+
+@pytest.fixture
+def bundled_apart(weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As ``bundled``, in a folder of the test's own, to which it may add."""
+    folder = tmp_path / "weights"
+    shutil.copytree(weights_dir, folder)
+    monkeypatch.setattr("clearvision.zoo.catalogue.WEIGHTS_DIR", folder)
+    return folder
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from clearvision import __version__
-from clearvision.apps.cli import console, data, doctor, evaluate, history, models, train, upscale
+from clearvision.apps.cli import console, data, doctor, evaluate, history, models, restore, train, upscale
 
 app = typer.Typer(
     name="clearvision",
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("upscale")(upscale.upscale)
+app.command("restore")(restore.restore)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

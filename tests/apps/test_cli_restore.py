@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tests.apps.conftest import tiny_span
 
 from clearvision.imaging.io import read_picture
 from clearvision.zoo.checkpoint import write_checkpoint
-from tests.apps.conftest import tiny_span
 
 
 def bundle_restorer(folder: Path) -> None:

@@ -199,11 +199,18 @@ def _joined(page: Page, rows: slice) -> Array:
 
 def _halved(band: Array) -> Array:
     """Return the means of 2x2 pixels; a last odd row or column is left out."""
-    height, width = (side // 2 * 2 for side in band.shape[:2])
+    height, width = (side // 2 for side in band.shape[:2])
     wide = {"uint8": np.uint16, "uint16": np.uint32}.get(band.dtype.name, np.float32)
-    rows = np.add(band[0:height:2, :width], band[1:height:2, :width], dtype=wide)
-    total = rows[:, 0::2] + rows[:, 1::2]
-    return total * np.float32(0.25) if wide is np.float32 else ((total + 2) >> 2).astype(band.dtype)
+    total = band[0 : 2 * height : 2, : 2 * width].astype(wide)
+    total += band[1 : 2 * height : 2, : 2 * width]
+    pairs = total.reshape(height, width, -1)  # both pixels of a pair side by side: many times faster than every other one
+    bands = band.shape[2]
+    sums = pairs[:, :, :bands] + pairs[:, :, bands:]
+    if band.dtype == np.float32:
+        return sums * np.float32(0.25)
+    sums += 2
+    sums >>= 2
+    return sums.astype(band.dtype)
 
 
 def _deflated(block: Array, size: tuple[int, int]) -> bytes:

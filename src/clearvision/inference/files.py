@@ -6,12 +6,14 @@ The steps are apart so that a batch can overlap them; :func:`enlarge_file` takes
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import clearvision
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
+from clearvision.imaging.flow import Flow
 from clearvision.imaging.formats import check_writable
 from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, write_frames
 from clearvision.imaging.io import read_picture, write_picture
@@ -72,7 +74,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Made:
-    """A result, not yet written.
+    """A result, to be written by :func:`write_made`.
 
     Attributes:
         content: the enlarged picture, frames or pages.
@@ -81,6 +83,7 @@ class Made:
         target_size: width and height of its result.
         report: how the result came about; of all frames together.
         diagnosis: what the picture has been through, where the model was chosen by it.
+        writing: the writing of its file, where that began while it was computed.
     """
 
     content: Content
@@ -89,6 +92,7 @@ class Made:
     target_size: Size
     report: UpscaleReport
     diagnosis: Diagnosis | None
+    writing: Future[None] | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -133,7 +137,7 @@ def enlarge_file(
     """
     files = files or FileOptions()
     ready = read_ready(source, target, upscalers, files)
-    made = enlarge_ready(ready, target, upscalers, verify_tiles=verify_tiles, advanced=advanced)
+    made = enlarge_ready(ready, target, upscalers, files, verify_tiles=verify_tiles, advanced=advanced)
     write_made(made, target, files)
     return made
 
@@ -157,12 +161,17 @@ def enlarge_ready(
     ready: Ready,
     target: Path,
     upscalers: Upscalers,
+    files: FileOptions,
     *,
     verify_tiles: bool = False,
     started: Started | None = None,
     advanced: Advanced | None = None,
 ) -> Made:
-    """Enlarge all pictures of a file; that the target's format cannot hold the result is told before the work."""
+    """Enlarge all pictures of a file; that the target's format cannot hold the result is told before the work.
+
+    A large picture is written while it is computed; its file may appear before :func:`write_made` is called, but not before it
+    is complete.
+    """
     pictures = ready.pictures
     plans = [
         upscaler.plan(picture.height, picture.width, **as_target(upscalers.wishes))
@@ -172,6 +181,7 @@ def enlarge_ready(
     whole = sum(plan.height * plan.width for plan in plans)
     if started is not None:
         started(whole)
+    meanwhile = _Meanwhile(ready, target, files)
     results: list[Picture] = []
     reports: list[UpscaleReport] = []
     before = 0
@@ -182,24 +192,61 @@ def enlarge_ready(
             if advanced is not None:
                 advanced((before + done / total * part) / whole)
 
-        result, report = upscaler.run(picture, **upscalers.wishes, verify_tiles=verify_tiles, progress=progress)
+        begin = meanwhile.begin if isinstance(ready.content, Picture) else None
+        result, report = upscaler.run(picture, **upscalers.wishes, verify_tiles=verify_tiles, progress=progress, begin=begin)
         results.append(result)
         reports.append(report)
         before += part
     content = results[0] if isinstance(ready.content, Picture) else replace(ready.content, pictures=tuple(results))
     sizes = (pictures[0].width, pictures[0].height), (results[0].width, results[0].height)
-    return Made(content, ready.upscalers[0].info, *sizes, _summed(reports), ready.diagnosis)
+    return Made(content, ready.upscalers[0].info, *sizes, _summed(reports), ready.diagnosis, meanwhile.writing)
 
 
 def write_made(made: Made, target: Path, files: FileOptions) -> None:
     """Write a result whole or not at all, with the resolution asked for and the note of where it comes from."""
-    stated = tuple(_stated(picture, made, files) for picture in made.pictures)
+    if made.writing is not None:
+        made.writing.result()
+        return
+    scale = made.target_size[0] / made.source_size[0]
+    stated = tuple(_stated(picture, made.info, scale, files) for picture in made.pictures)
     if isinstance(made.content, Frames):
         frames = replace(made.content, pictures=stated)
         write_frames(frames, target, quality=files.quality, strip_metadata=files.strip_metadata)
     else:
-        pyramid = files.pyramid and target.suffix.lower() in (".tif", ".tiff")
-        write_picture(stated[0], target, quality=files.quality, strip_metadata=files.strip_metadata, pyramid=pyramid)
+        _write_one(stated[0], target, files)
+
+
+class _Meanwhile:
+    """Writes a picture in a thread while its rows are computed.
+
+    Attributes:
+        writing: the last writing begun; those before it were abandoned.
+    """
+
+    def __init__(self, ready: Ready, target: Path, files: FileOptions) -> None:
+        self._ready, self._target, self._files = ready, target, files
+        self.writing: Future[None] | None = None
+
+    def begin(self, result: Picture) -> Flow:
+        """Begin with a result whose pixels come with the flow that is returned."""
+        flow = Flow()
+        stated = _stated(result, self._ready.upscalers[0].info, result.width / self._ready.pictures[0].width, self._files)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self.writing = thread.submit(self._write, stated, flow)
+        thread.shutdown(wait=False)
+        return flow
+
+    def _write(self, picture: Picture, flow: Flow) -> None:
+        try:
+            _write_one(picture, self._target, self._files, flow)
+        except Exception as error:
+            flow.fail(error)
+            raise
+
+
+def _write_one(picture: Picture, target: Path, files: FileOptions, flow: Flow | None = None) -> None:
+    pyramid = files.pyramid and target.suffix.lower() in (".tif", ".tiff")
+    write_picture(picture, target, quality=files.quality, strip_metadata=files.strip_metadata, pyramid=pyramid, flow=flow)
 
 
 def pictures_of(content: Content) -> tuple[Picture, ...]:
@@ -207,14 +254,13 @@ def pictures_of(content: Content) -> tuple[Picture, ...]:
     return content.pictures if isinstance(content, Frames) else (content,)
 
 
-def _stated(picture: Picture, made: Made, files: FileOptions) -> Picture:
+def _stated(picture: Picture, info: ModelInfo, scale: float, files: FileOptions) -> Picture:
     from clearvision.imaging.provenance import note_provenance
 
     dpi = picture.dpi if files.dpi is None else (files.dpi, files.dpi)
     if not files.provenance:
         return replace(picture, dpi=dpi)
-    scale = made.target_size[0] / made.source_size[0]
-    xmp = note_provenance(picture.xmp, model=made.info.name, scale=scale, version=clearvision.__version__)
+    xmp = note_provenance(picture.xmp, model=info.name, scale=scale, version=clearvision.__version__)
     return replace(picture, dpi=dpi, xmp=xmp)
 
 

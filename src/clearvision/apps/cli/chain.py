@@ -55,7 +55,7 @@ class Chain:
     def enlarge(self, job: Job, ready: Ready, *, started: Callable[[int], None], advanced: Callable[[float], None]) -> Made:
         """Enlarge what a job's file holds, and map where the result is to be trusted if that is asked for."""
         made = enlarge_ready(
-            ready, job.target, self.upscalers, verify_tiles=self.verify_tiles, started=started, advanced=advanced
+            ready, job.target, self.upscalers, self.files, verify_tiles=self.verify_tiles, started=started, advanced=advanced
         )
         if self.trust_map and made.frames == 1:
             self._write_trust_map(job, ready.pictures[0], ready.upscalers[0])

@@ -6,10 +6,10 @@ The steps are apart so that a batch can overlap them; :func:`enlarge_file` takes
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import clearvision
 from clearvision.imaging.canvas import LARGEST_IN_MEMORY
@@ -181,22 +181,22 @@ def enlarge_ready(
     whole = sum(plan.height * plan.width for plan in plans)
     if started is not None:
         started(whole)
-    meanwhile = _Meanwhile(ready, target, files)
     results: list[Picture] = []
     reports: list[UpscaleReport] = []
     before = 0
-    for upscaler, picture, plan in zip(ready.upscalers, pictures, plans, strict=True):
-        part = plan.height * plan.width
+    with _Meanwhile(ready, target, files) as meanwhile:
+        for upscaler, picture, plan in zip(ready.upscalers, pictures, plans, strict=True):
+            part = plan.height * plan.width
 
-        def progress(done: int, total: int, before: int = before, part: int = part) -> None:
-            if advanced is not None:
-                advanced((before + done / total * part) / whole)
+            def progress(done: int, total: int, before: int = before, part: int = part) -> None:
+                if advanced is not None:
+                    advanced((before + done / total * part) / whole)
 
-        begin = meanwhile.begin if isinstance(ready.content, Picture) else None
-        result, report = upscaler.run(picture, **upscalers.wishes, verify_tiles=verify_tiles, progress=progress, begin=begin)
-        results.append(result)
-        reports.append(report)
-        before += part
+            begin = meanwhile.begin if isinstance(ready.content, Picture) else None
+            result, report = upscaler.run(picture, **upscalers.wishes, verify_tiles=verify_tiles, progress=progress, begin=begin)
+            results.append(result)
+            reports.append(report)
+            before += part
     content = results[0] if isinstance(ready.content, Picture) else replace(ready.content, pictures=tuple(results))
     sizes = (pictures[0].width, pictures[0].height), (results[0].width, results[0].height)
     return Made(content, ready.upscalers[0].info, *sizes, _summed(reports), ready.diagnosis, meanwhile.writing)
@@ -217,7 +217,7 @@ def write_made(made: Made, target: Path, files: FileOptions) -> None:
 
 
 class _Meanwhile:
-    """Writes a picture in a thread while its rows are computed.
+    """Writes a picture in a thread while its rows are computed; where they are given up, it is left when nothing is left of them.
 
     Attributes:
         writing: the last writing begun; those before it were abandoned.
@@ -227,8 +227,17 @@ class _Meanwhile:
         self._ready, self._target, self._files = ready, target, files
         self.writing: Future[None] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.writing is not None and kind is not None:
+            wait([self.writing])
+
     def begin(self, result: Picture) -> Flow:
         """Begin with a result whose pixels come with the flow that is returned."""
+        if self.writing is not None:  # given up; what it leaves goes first
+            wait([self.writing])
         flow = Flow()
         stated = _stated(result, self._ready.upscalers[0].info, result.width / self._ready.pictures[0].width, self._files)
         thread = ThreadPoolExecutor(1, thread_name_prefix="write")

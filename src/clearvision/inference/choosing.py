@@ -91,12 +91,12 @@ class Upscalers:
         """Return the upscaler for a picture of a size; of the family that its diagnosis asks for, if a model of it is bundled."""
         if self._model is not None:
             return self._get(self._model)
-        rows, columns = self._target(height, width)
+        rows, columns = self.target(height, width)
         return self._get(_suited(max(rows / height, columns / width), TASK if diagnosis is None else diagnosis.family))
 
     def pixels(self, height: int, width: int) -> int:
         """Return how many pixels the result of a picture of a size will have."""
-        rows, columns = self._target(height, width)
+        rows, columns = self.target(height, width)
         return rows * columns
 
     def twins_of(self, upscaler: Upscaler) -> list[Upscaler]:
@@ -109,7 +109,8 @@ class Upscalers:
         options = {name: value for name, value in self._options.items() if name != "vividness"}
         return [Upscaler(stem, vividness=value, **options) for value in (0.0, 1.0)]
 
-    def _target(self, height: int, width: int) -> tuple[int, int]:
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        """Return (height, width) of the result of a picture of a size; raises what :func:`target_size` raises."""
         native = NATIVE if self._model is None else self._get(self._model).info.scale
         return target_size(height, width, native=native, **as_target(self.wishes))
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from clearvision import __version__
-from clearvision.apps.cli import console, data, doctor, evaluate, history, models, restore, train, upscale
+from clearvision.apps.cli import console, data, doctor, evaluate, history, models, restore, serve, train, upscale
 
 app = typer.Typer(
     name="clearvision",
@@ -31,6 +31,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("report")(history.report)
 app.command("evaluate")(evaluate.evaluate)
+app.command("serve")(serve.serve)
 
 
 def _show_version(wanted: bool) -> None:

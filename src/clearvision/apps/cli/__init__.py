@@ -15,6 +15,7 @@ import typer
 
 from clearvision import __version__
 from clearvision.apps.cli import console, data, doctor, evaluate, history, models, restore, serve, train, upscale
+from clearvision.apps.cli.app import open_app
 
 app = typer.Typer(
     name="clearvision",
@@ -32,6 +33,7 @@ app.command("train")(train.train)
 app.command("report")(history.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
+app.command("app")(open_app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -81,6 +81,35 @@ def test_what_cannot_be_compared_is_refused(function: object, source: NDArray[np
         call(source.astype(np.float32), source)
 
 
+def plainly_projected(result: NDArray[np.uint8], source: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    wanted, corrected = (np.divide(array, np.float32(255), dtype=np.float32) for array in (source, result))
+    for _ in range(3):
+        corrected += resize(wanted - resize(corrected, *wanted.shape[:2]), *corrected.shape[:2])
+        np.clip(corrected, 0, 1, out=corrected)
+    return (corrected * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def plainly_locked(result: NDArray[np.uint8], source: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    wanted, floats = (np.divide(array, np.float32(255), dtype=np.float32) for array in (source, result))
+    coarse = [max(1, round(side / 16)) for side in wanted.shape[:2]]
+    shift = resize(wanted - resize(floats, *wanted.shape[:2]), *coarse, kernel="bilinear")
+    return (np.clip(floats + resize(shift, *floats.shape[:2]), 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(131, 170), (160, 208), (161, 207)])
+def test_strips_on_disk_equal_the_whole_in_memory(
+    monkeypatch: pytest.MonkeyPatch, source: NDArray[np.uint8], size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("clearvision.imaging.canvas._BAND_BYTES", 2000)
+    result = resize(shifted(source, 6), *size)
+    for function, plainly in ((back_project, plainly_projected), (lock_colour, plainly_locked)):
+        found = function(result, source, above=100)
+        assert isinstance(found, np.memmap)
+        np.testing.assert_array_equal(found, plainly(result, source))
+        np.testing.assert_array_equal(function(result, source), plainly(result, source))
+    assert consistency(result, source, above=100) == pytest.approx(consistency(result, source))
+
+
 @pytest.mark.parametrize("lock", ["colour", "input"])
 def test_the_upscaler_holds_results_to_their_input(
     checkpoint_of: Callable[..., Checkpoint], source: NDArray[np.uint8], lock: str

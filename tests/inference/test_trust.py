@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from clearvision.imaging.resize import resize
+from clearvision.inference import trust
 from clearvision.inference.trust import FULL_SCALE, as_picture, spread, spread_of
 from clearvision.inference.upscaler import Upscaler
 from clearvision.types import Picture
@@ -81,3 +82,17 @@ def test_a_pictures_map_has_its_results_size_and_does_not_depend_on_its_type(che
     both = spread_of([upscaler, Upscaler(twin, precision="f32")], Picture(pixels), 30, 42)
     assert both.shape == (30, 42)
     assert both.mean() != pytest.approx(plain.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("size", [(110, 146), (220, 292), (330, 438)])
+def test_windows_give_the_map_of_the_whole(
+    checkpoint_of: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    checkpoint = checkpoint_of("span", feature_channels=16, num_block=1, upscale=2, skip="bilinear", img_range=1.0)
+    upscalers, picture = [Upscaler(checkpoint, precision="f32")], Picture((noise(110, 146) * 255).astype(np.uint8))
+    whole = spread_of(upscalers, picture, *size)
+    monkeypatch.setattr(trust, "WINDOW", 64 * 64)
+    windows = spread_of(upscalers, picture, *size, above=100)
+    assert isinstance(windows, np.memmap)
+    np.testing.assert_allclose(windows, whole, atol=1e-2)
+    assert whole.mean() > 1

@@ -23,7 +23,7 @@ from clearvision.errors import PictureError
 from clearvision.imaging.temporary import remove_abandoned, temporary_beside
 
 LARGEST_IN_MEMORY = 1 << 30  # bytes of one array beyond which it is put on disk
-_ROWS = 256  # copied at once
+_BAND_BYTES = 16 << 20  # worked on at once
 _INTERVAL = 0.05  # seconds; encoders read a few hundred megabytes in one
 
 
@@ -44,11 +44,26 @@ def contiguous(array: NDArray[Any], *, above: int = LARGEST_IN_MEMORY) -> NDArra
     if array.flags.c_contiguous:
         return array
     copy = empty(array.shape, array.dtype, above=above)
-    for top in range(0, len(array), _ROWS):
-        copy[top : top + _ROWS] = array[top : top + _ROWS]
-        release(copy)
-        release(array)
+    for rows in bands(copy, array):
+        copy[rows] = array[rows]
     return copy
+
+
+def bands(*arrays: NDArray[Any]) -> Iterator[slice]:
+    """Yield the rows of arrays of one height, some at a time, and let go of the memory that they took after each time."""
+    longest = max(array.nbytes // len(array) for array in arrays)
+    step = max(1, _BAND_BYTES // longest)
+    for top in range(0, len(arrays[0]), step):
+        yield slice(top, top + step)
+        for array in arrays:
+            release(array)
+
+
+def extremes(array: NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the largest value; not a number where one is."""
+    found = [(float(array[rows].min()), float(array[rows].max())) for rows in bands(array)]
+    lows, highs = zip(*found, strict=True)
+    return float(np.min(lows)), float(np.max(highs))
 
 
 def release(array: NDArray[Any]) -> None:
@@ -83,15 +98,25 @@ def released_meanwhile(*arrays: NDArray[Any] | None) -> Iterator[None]:
         thread.join()
 
 
-def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+def check_room(height: int, width: int, size: int) -> None:
+    """Refuse work on a picture that needs so many bytes where canvases lie.
+
+    Raises:
+        PictureError: if the disk has no room for them.
+    """
     folder = Path(tempfile.gettempdir())
-    remove_abandoned(folder)
     room = shutil.disk_usage(folder).free
     if size > room:
         raise PictureError(
-            f"a picture of {shape[1]}x{shape[0]} pixels needs {size / 1e9:.1f} GB on disk while it is made and '{folder}' has "
+            f"a picture of {width}x{height} pixels needs {size / 1e9:.1f} GB on disk while it is made and '{folder}' has "
             f"{room / 1e9:.1f} GB free; set TMPDIR to a folder with more room, or use a smaller scale"
         )
+
+
+def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+    folder = Path(tempfile.gettempdir())
+    remove_abandoned(folder)
+    check_room(shape[0], shape[1], size)
     path = temporary_beside(folder / "canvas")
     array = np.memmap(path, dtype, mode="w+", shape=shape)
     mapping: Any = array.base

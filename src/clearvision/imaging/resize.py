@@ -11,6 +11,7 @@ IEEE TASSP 1981 (a = -0.5).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from clearvision.errors import ImageShapeError, UsageError
 from clearvision.imaging import canvas
+from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 
 Kernel = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 
@@ -48,40 +50,89 @@ def resize_scale(array: NDArray[Any], scale: float, *, kernel: Kernel = "bicubic
     return _resample(array, (height, width), (scale, scale), kernel, antialias)
 
 
-def resize(array: NDArray[Any], height: int, width: int, *, kernel: Kernel = "bicubic", antialias: bool = True) -> NDArray[Any]:
+def resize(
+    array: NDArray[Any],
+    height: int,
+    width: int,
+    *,
+    kernel: Kernel = "bicubic",
+    antialias: bool = True,
+    above: int = LARGEST_IN_MEMORY,
+) -> NDArray[Any]:
     """Resample to a size, each axis by its own ratio; otherwise as :func:`resize_scale`.
+
+    A result of more than ``above`` bytes lies on disk; see :mod:`clearvision.imaging.canvas`.
 
     Raises:
         UsageError: if the size is below 1x1.
         ImageShapeError: if the array is empty, neither 2-d nor 3-d, or of another dtype.
+        PictureError: if the disk has no room for the result.
     """
+    return _resample(array, (height, width), _scales(array, height, width), kernel, antialias, above)
+
+
+def resized_bands(
+    array: NDArray[Any], height: int, width: int, *, kernel: Kernel = "bicubic"
+) -> Iterator[tuple[tuple[slice, slice], NDArray[Any]]]:
+    """Yield what :func:`resize` returns, (h, w, C) at a time with its place in the whole.
+
+    Raises:
+        UsageError: as :func:`resize`, as does ImageShapeError.
+    """
+    scales = _scales(array, height, width)
+    _check(array)
+    return _bands(array, (height, width), scales, kernel, True)
+
+
+def _scales(array: NDArray[Any], height: int, width: int) -> tuple[float, float]:
     if height < 1 or width < 1:
         raise UsageError(f"size {width}x{height} must be at least 1x1")
     if 0 in array.shape[:2]:
         raise ImageShapeError(f"cannot resize an empty array of shape {array.shape}")
-    return _resample(array, (height, width), (height / array.shape[0], width / array.shape[1]), kernel, antialias)
+    return height / array.shape[0], width / array.shape[1]
 
 
-def _resample(
-    array: NDArray[Any], size: tuple[int, int], scales: tuple[float, float], kernel: Kernel, antialias: bool
-) -> NDArray[Any]:
+def _check(array: NDArray[Any]) -> None:
     if array.ndim not in (2, 3) or array.size == 0:
         raise ImageShapeError(f"resize needs a non-empty (H, W) or (H, W, C) array, got shape {array.shape}")
     if array.dtype not in (np.uint8, np.uint16, np.float32):
         raise ImageShapeError(f"resize takes uint8, uint16 or float32, got {array.dtype}")
+
+
+def _resample(
+    array: NDArray[Any],
+    size: tuple[int, int],
+    scales: tuple[float, float],
+    kernel: Kernel,
+    antialias: bool,
+    above: int = LARGEST_IN_MEMORY,
+) -> NDArray[Any]:
+    _check(array)
     if array.ndim == 2:
-        return _resample(array[:, :, None], size, scales, kernel, antialias)[:, :, 0]
-    if scales[1] < scales[0]:
-        swapped = _resample(array.swapaxes(0, 1), (size[1], size[0]), (scales[1], scales[0]), kernel, antialias)
-        return canvas.contiguous(swapped.swapaxes(0, 1))
-    return _rows_then_columns(array, size, scales, kernel, antialias)
+        return _resample(array[:, :, None], size, scales, kernel, antialias, above)[:, :, 0]
+    out = canvas.empty((*size, array.shape[2]), array.dtype, above=above)
+    for place, values in _bands(array, size, scales, kernel, antialias):
+        out[place] = values
+        canvas.release(out)
+        canvas.release(array)
+    return out
+
+
+def _bands(
+    array: NDArray[Any], size: tuple[int, int], scales: tuple[float, float], kernel: Kernel, antialias: bool
+) -> Iterator[tuple[tuple[slice, slice], NDArray[Any]]]:
+    if scales[1] >= scales[0]:
+        yield from _rows_then_columns(array, size, scales, kernel, antialias)
+        return
+    turned = (size[1], size[0]), (scales[1], scales[0])
+    for (first, second), values in _rows_then_columns(array.swapaxes(0, 1), *turned, kernel, antialias):
+        yield (second, first), values.swapaxes(0, 1)
 
 
 def _rows_then_columns(
     array: NDArray[Any], size: tuple[int, int], scales: tuple[float, float], kernel: Kernel, antialias: bool
-) -> NDArray[Any]:
+) -> Iterator[tuple[tuple[slice, slice], NDArray[Any]]]:
     in_height, in_width, channels = array.shape
-    out = canvas.empty((*size, channels), array.dtype)
     row_weights, row_index = _taps(in_height, size[0], scales[0], kernel, antialias)
     columns = _blocks(*_taps(in_width, size[1], scales[1], kernel, antialias))
     row_bytes = max(in_width * max(1.0, 1 / scales[0]), size[1]) * channels
@@ -90,12 +141,11 @@ def _rows_then_columns(
         source = array[top : top + weights.shape[1]].reshape(weights.shape[1], -1).astype(np.float64)
         rows = _rounded(weights @ source, array.dtype).reshape(-1, in_width, channels)
         planes = np.ascontiguousarray(rows.transpose(2, 0, 1))  # (C, rows, W): one matrix product a plane
+        out = np.empty((last - first, size[1], channels), array.dtype)
         for left, right, start, column_weights in columns:
             block = planes[:, :, start : start + column_weights.shape[1]] @ column_weights.T
-            out[first:last, left:right] = _rounded(block, array.dtype).transpose(1, 2, 0)
-        canvas.release(out)
-        canvas.release(array)
-    return out
+            out[:, left:right] = _rounded(block, array.dtype).transpose(1, 2, 0)
+        yield (slice(first, last), slice(0, size[1])), out
 
 
 def _rounded(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.float64]:

@@ -263,7 +263,7 @@ def _limits(pixels: PixelArray) -> tuple[float, float]:
     """Return the range that results are clamped to: a float picture's own where that is wider than [0, 1]."""
     if pixels.dtype != np.float32:
         return 0.0, 1.0
-    low, high = float(pixels.min()), float(pixels.max())
+    low, high = canvas.extremes(pixels)
     if not np.isfinite(low + high):
         raise PictureError("the picture holds values that are not finite (NaN or infinity); replace them first")
     return min(low, 0.0), max(high, 1.0)

@@ -12,9 +12,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from clearvision.errors import PictureError, UsageError
+from clearvision.imaging import canvas
 from clearvision.imaging.flow import Flow
 from clearvision.imaging.resize import resize
-from clearvision.inference.consistency import back_project, consistency, lock_colour
+from clearvision.inference.consistency import back_project, check_corrections, consistency, lock_colour
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
 from clearvision.inference.ensemble import VIEWS
 from clearvision.inference.kinds import as_picture
@@ -257,14 +258,16 @@ class Upscaler:
             megapixels=megapixels,
             sample_bytes=pixels.dtype.itemsize,
         )
-        _check_memory(plan, self._lock != "none")
+        _check_memory(plan)
+        if self._lock != "none":
+            check_corrections(pixels, plan.height, plan.width, above=self._budget.in_memory)
         outcome = Outcome(self._enlarger.engine, self._tile)
         if picture.alpha is not None:
             from clearvision.imaging.alpha import bleed_colour
 
             pixels = bleed_colour(pixels, picture.alpha)
         source = pixels
-        alpha = None if picture.alpha is None else _fit(picture.alpha, plan, self._wraps)
+        alpha = None if picture.alpha is None else self._fit(picture.alpha, plan)
         twice = self._alpha == "network" and picture.alpha is not None
         first, second = halves(progress) if twice else (progress, None)
         opened = None
@@ -309,7 +312,21 @@ class Upscaler:
         for index in range(plan.passes):
             part = _part_of(progress, index, plan.passes, self.info.scale)
             pixels = self._pass(pixels, outcome, verify, part, begin if index == plan.passes - 1 else None)
-        return _fit(pixels, plan, self._wraps)
+        return self._fit(pixels, plan)
+
+    def _fit(self, array: PixelArray, plan: Plan) -> PixelArray:
+        """Resample to the plan's size, without overshoot."""
+        if array.shape[:2] == (plan.height, plan.width):
+            return array
+        if any(self._wraps):
+            resized = resize_wrapped(array, plan.height, plan.width, self._wraps)
+        else:
+            resized = resize(array, plan.height, plan.width, above=self._budget.in_memory)
+        if array.dtype == np.float32:  # integers are clipped already
+            low, high = canvas.extremes(array)
+            for rows in canvas.bands(resized):
+                np.clip(resized[rows], min(low, 0.0), max(high, 1.0), out=resized[rows])
+        return resized
 
     def _pass(
         self,
@@ -339,8 +356,8 @@ class Upscaler:
         if self._normal_map:
             pixels = renormalise(pixels)
         if self._lock != "none":
-            pixels = (lock_colour if self._lock == "colour" else back_project)(pixels, source)
-        return pixels, consistency(pixels, source) if self._measures else None
+            pixels = (lock_colour if self._lock == "colour" else back_project)(pixels, source, above=self._budget.in_memory)
+        return pixels, consistency(pixels, source, above=self._budget.in_memory) if self._measures else None
 
 
 def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint:
@@ -366,25 +383,14 @@ def _part_of(progress: Progress | None, index: int, passes: int, scale: int) -> 
     return part
 
 
-def _fit(array: PixelArray, plan: Plan, wraps: tuple[bool, bool]) -> PixelArray:
-    """Resample to the plan's size, without overshoot."""
-    if array.shape[:2] == (plan.height, plan.width):
-        return array
-    resized = resize_wrapped(array, plan.height, plan.width, wraps) if any(wraps) else resize(array, plan.height, plan.width)
-    if array.dtype == np.float32:  # integers are clipped already
-        np.clip(resized, min(float(array.min()), 0.0), max(float(array.max()), 1.0), out=resized)
-    return resized
-
-
-def _check_memory(plan: Plan, locked: bool) -> None:
-    """Refuse what this machine cannot hold; correcting a result takes it and two differences in float32."""
-    needed = max(plan.memory, 3 * 3 * 4 * plan.height * plan.width if locked else 0)
+def _check_memory(plan: Plan) -> None:
+    """Refuse what this machine cannot hold."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
         return
-    if needed > memory:
+    if plan.memory > memory:
         raise PictureError(
-            f"a result of {plan.width}x{plan.height} pixels takes about {needed / 1e9:.0f} GB of memory and this machine "
-            f"has {memory / 1e9:.0f} GB; use a smaller scale{', or leave its colours unlocked' if locked else ''}"
+            f"a result of {plan.width}x{plan.height} pixels takes about {plan.memory / 1e9:.0f} GB of memory and this machine "
+            f"has {memory / 1e9:.0f} GB; use a smaller scale"
         )

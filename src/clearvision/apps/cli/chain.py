@@ -72,8 +72,9 @@ class Chain:
         from clearvision.types import Picture
 
         plan = upscaler.plan(picture.height, picture.width, **as_target(self.upscalers.wishes))
-        levels = spread_of([upscaler, *self.upscalers.twins_of(upscaler)], picture, plan.height, plan.width)
-        write_picture(Picture(as_picture(levels)), trust_map_of(job.target))
+        above = self.files.in_memory
+        levels = spread_of([upscaler, *self.upscalers.twins_of(upscaler)], picture, plan.height, plan.width, above=above)
+        write_picture(Picture(as_picture(levels, above=above)), trust_map_of(job.target))
 
 
 def trust_map_of(target: Path) -> Path:

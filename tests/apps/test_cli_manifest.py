@@ -91,6 +91,8 @@ def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path: Path) -> None:
         "-o",
         str(tmp_path / "out"),
         "--resume",
+        "--tile",
+        "24",  # in several rows of windows, so that results are written while they are computed
     ]
     for wait in rng.uniform(0.7, 2.0, 10):
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.apps.conftest import tiny_span
 
 import clearvision
 from clearvision.apps.cli.manifest import NAME as MANIFEST
@@ -19,6 +20,7 @@ from clearvision.errors import PictureWriteError
 from clearvision.imaging.frames import Frames, read_frames, write_frames
 from clearvision.imaging.io import picture_from_array, read_picture, write_picture
 from clearvision.types import Picture
+from clearvision.zoo.checkpoint import write_checkpoint
 
 SOURCE = str(Path(clearvision.__file__).parents[1])
 
@@ -163,6 +165,22 @@ def test_resume_skips_what_was_made_from_the_same_in_the_same_way(
         "b.png": "done",
     }
     assert run(*words, "--scale", "2").json["done"] == 3  # another result
+
+
+def test_resume_sees_a_twin_that_changed(
+    run: Callable, tmp_path: Path, photo_writer: Callable[..., Path], bundled_apart: Path
+) -> None:
+    info, weights = tiny_span("clean-x2-vivid", 2)
+    write_checkpoint(bundled_apart / "clean-x2-vivid.safetensors", info, weights)
+    photo_writer(tmp_path / "in" / "a.png")
+    words = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--model", "clean-x2", "--resume", "--json")
+    vivid = (*words, "--vividness", "0.5")
+    assert run(*vivid).json["done"] == 1
+    assert run(*vivid).json["skipped"] == 1
+    changed = {name: value * np.float32(0.9) for name, value in weights.items()}
+    write_checkpoint(bundled_apart / "clean-x2-vivid.safetensors", info, changed)
+    assert run(*vivid).json["done"] == 1
+    assert run(*words).json["done"] == 1
 
 
 def test_a_result_too_large_for_its_format_is_told_before_the_work(

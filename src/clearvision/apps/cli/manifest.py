@@ -49,8 +49,8 @@ class Manifests:
                 record is not None
                 and record.get("settings") == self.settings
                 and record.get("output_bytes") == job.target.stat().st_size
-                and record.get("input_sha256") == _sha256(job.source)
-                and record.get("output_sha256") == _sha256(job.target)
+                and record.get("input_sha256") == sha256_of(job.source)
+                and record.get("output_sha256") == sha256_of(job.target)
             )
         except OSError:
             return False
@@ -62,8 +62,8 @@ class Manifests:
         record = {
             "output": _relative(job),
             "input": str(job.source.absolute()),
-            "input_sha256": _sha256(job.source),
-            "output_sha256": _sha256(job.target),
+            "input_sha256": sha256_of(job.source),
+            "output_sha256": sha256_of(job.target),
             "output_bytes": job.target.stat().st_size,
             "settings": self.settings,
             **facts,
@@ -92,6 +92,7 @@ def _relative(job: Job) -> str:
     return os.path.relpath(job.target, job.root)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file's contents."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,7 +66,7 @@ class Work:
         """Everything that decides what a result looks like, for the manifest."""
         files = self.files
         return {
-            **_told_model(self.model),
+            **_told_model(self.model, self.computing.get("vividness")),
             **{name: value for name, value in self.wishes.items() if value is not None},
             **self.computing,
             "trust_map": self.trust_map,
@@ -174,14 +173,16 @@ def _do_pictures(work: Work) -> int:
         return console.INTERRUPTED if interrupted else console.FAILED if meter.failed else console.DONE
 
 
-def _told_model(model: str | None) -> dict[str, Any]:
-    """Return what a manifest says of the model asked for: a file's contents count, not its name alone."""
+def _told_model(model: str | None, vividness: float | None) -> dict[str, Any]:
+    """Return what a manifest says of the model asked for: its file's contents count, and its twin's, not its name alone."""
+    from clearvision.apps.cli.manifest import sha256_of
     from clearvision.zoo.catalogue import find_model
+    from clearvision.zoo.interpolate import twins
 
     if model is None:
         return {"model": "auto"}
-    with find_model(model).open("rb") as file:
-        return {"model": model, "model_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    files = [find_model(model)] if vividness is None else twins(model)
+    return {"model": model, "model_sha256": "+".join(map(sha256_of, files))}
 
 
 def _watch(find: Callable[[], Jobs], chain: Chain) -> int:

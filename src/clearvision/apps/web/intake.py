@@ -17,7 +17,7 @@ from clearvision.apps.web.problems import Problem
 
 FIELD = "file"
 MAX_PARTS = 24  # of a form: every option, the picture, and some
-MAX_TEXT = 16_384  # bytes of a form beside the picture
+MAX_TEXT = 500_000  # bytes of a form beside the picture; the parser's buffer needs some of them
 MAX_NAME = 150  # signs of a download's name, without what is put at its end
 # The end of a name is heeded where contents do not tell enough: TGA and ICO have no signature of their own, and camera raw files
 # look like TIFF. It becomes part of a path, so that nothing else is taken.
@@ -56,9 +56,10 @@ class UploadRequest(Request):
         folder: Path | None = g.get("upload_folder")
         if folder is None:
             raise Problem("bad-request", "no file is taken here")
-        if (folder / "upload").exists():
+        if "upload" in g:
             raise Problem("invalid-options", f"send one picture a request, as the field '{FIELD}'")
-        return (folder / "upload").open("w+b")
+        g.upload = (folder / "upload").open("w+b")
+        return g.upload
 
 
 def receive(folder: Path) -> Received:
@@ -96,13 +97,13 @@ def _receive_form(folder: Path) -> Received:
     except ClientDisconnected:
         raise Problem("bad-request", "the body ended before its stated length") from None
     finally:
-        g.upload_folder = None
+        if "upload" in g:
+            g.upload.close()
     sent = files.get(FIELD)
     if len(files) > 1 or (files and sent is None):
         raise Problem("invalid-options", f"send one picture a request, as the field '{FIELD}'")
     if sent is None or not sent.filename:
         raise Problem("invalid-options", f"there is no picture: send one as the field '{FIELD}'")
-    sent.close()
     fields = _single([*request.args.items(multi=True), *form.items(multi=True)])
     suffix = Path(sent.filename).suffix.lower()
     path = folder / "upload"

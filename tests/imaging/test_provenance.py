@@ -55,3 +55,14 @@ def test_a_source_that_is_stated_is_not_overwritten() -> None:
 @pytest.mark.parametrize("part", [b"</rdf:RDF>", b"<rdf:Description "])
 def test_a_packet_of_one_thing_over_and_over_takes_no_longer_than_another(part: bytes) -> None:
     assert len(note_provenance(part * 200_000, model="a", scale=2, version="1")) >= len(part) * 200_000
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tga", ".ppm", ".jp2"])
+def test_the_note_alone_is_left_out_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str) -> None:
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    note = note_provenance(None, model="one", scale=2, version="1")
+    write_picture(Picture(pixels, xmp=note), tmp_path / f"a{suffix}")
+    assert caplog.messages == []
+    theirs = note_provenance(OWN, model="one", scale=2, version="1")
+    write_picture(Picture(pixels, xmp=theirs), tmp_path / f"a{suffix}")
+    assert "profile and metadata are left out" in caplog.text

@@ -43,3 +43,8 @@ def note_provenance(xmp: bytes | None, *, model: str, scale: float, version: str
     if not ends:
         return packet if xmp is None else xmp
     return packet[: ends[-1]] + note.encode() + packet[ends[-1] :]
+
+
+def holds_only_note(xmp: bytes) -> bool:
+    """Whether a packet says nothing but what :func:`note_provenance` wrote for a picture that had none."""
+    return _OURS.sub(b"", xmp) == _PACKET.encode()

@@ -22,6 +22,7 @@ from clearvision.imaging.flow import Flow
 from clearvision.imaging.formats import FORMATS, Format, check_writable
 from clearvision.imaging.metadata import fit_xmp, jpeg_head, replace_jpeg_head
 from clearvision.imaging.netpbm import write_deep_netpbm
+from clearvision.imaging.provenance import holds_only_note
 from clearvision.imaging.temporary import temporary_beside
 from clearvision.imaging.tiff import Page, write_tiff
 from clearvision.imaging.vips import (
@@ -259,7 +260,8 @@ def _finish(picture: Picture, form: Format, temporary: Path, path: Path, strip: 
 
 
 def _save_with_pillow(image: VipsImage, picture: Picture, form: Format, temporary: Path, path: Path) -> None:
-    if picture.icc or picture.exif or picture.xmp or picture.iptc:
+    xmp = picture.xmp is not None and not holds_only_note(picture.xmp)
+    if picture.icc or picture.exif or xmp or picture.iptc:
         logger.warning("%s: profile and metadata are left out; %s is written without them", path, form.name)
     pixels, alpha = to_arrays(image, str(path))
     if pixels.dtype == np.uint16:  # PPM alone holds 16 bits here

@@ -15,6 +15,7 @@ from clearvision.apps.streamlit_app.work import Advance
 from clearvision.errors import ImageShapeError
 from clearvision.imaging.io import read_picture
 from clearvision.imaging.resize import resize
+from clearvision.inference.consistency import consistency
 from clearvision.inference.plan import target_size
 from clearvision.types import Picture
 
@@ -104,7 +105,10 @@ def _bicubic(picture: Picture, factor: float, original: Picture | None, folder: 
     start = time.perf_counter()
     result = replace(picture, pixels=resize(picture.pixels, rows, columns), alpha=alpha)
     seconds = time.perf_counter() - start
-    return Candidate(BICUBIC, preview_of(result, folder / BICUBIC), seconds, scores=_scored(result, original, picture, factor))
+    preview = preview_of(result, folder / BICUBIC)
+    return Candidate(
+        BICUBIC, preview, seconds, _scored(result, original, picture, factor), consistency(result.pixels, picture.pixels)
+    )
 
 
 def _scored(result: Picture, original: Picture | None, picture: Picture, factor: float) -> Scores | None:

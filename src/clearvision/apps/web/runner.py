@@ -21,6 +21,7 @@ from clearvision.imaging.formats import FORMATS
 logger = logging.getLogger("clearvision.serve")
 
 SWEEP = 60.0  # seconds between two looks for what has expired
+PATIENCE = 10.0  # seconds that threads get to end
 LEAST_SHARE = 0.05  # of a job, from which on its own pace tells more than that of others
 
 
@@ -77,14 +78,22 @@ class Runner:
         """How many jobs are being worked on."""
         return len(self._running)
 
-    def stop(self) -> None:
-        """End all threads; jobs that are being worked on go back to the queue."""
+    def stop(self) -> bool:
+        """End all threads; jobs that are being worked on go back to the queue.
+
+        Returns:
+            Whether all ended in time; a window that is being computed cannot be interrupted.
+        """
         self.drain()
         for running in list(self._running.values()):
             running.stop.set()
+        until = time.monotonic() + PATIENCE
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join()
+                thread.join(max(0.0, until - time.monotonic()))
+        for job_id in list(self._running):
+            self._store.requeue(job_id)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def cancel(self, job_id: str) -> str | None:
         """Cancel or forget a job and delete its pictures; return what state it was in, or None if there is no such job."""

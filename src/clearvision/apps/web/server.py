@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ logger = logging.getLogger("clearvision.serve")
 
 PAGES = 16  # threads for all that does not wait for a picture
 CONNECTIONS = 500
+BACKLOG = 128  # connections that the system holds until they are taken
 IDLE = 30  # seconds that a connection may be silent
 HEADERS = 16_384  # bytes
 HEADER_SECONDS = 20  # that the headers of one request may take to come
@@ -121,7 +123,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     _start_log()
     service = Service(settings)
     try:
-        server = _listen(settings, service)
+        server = listen(settings, service)
     except BaseException:
         service.close()
         raise
@@ -137,7 +139,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             pass
         _drain(service, server)
     finally:
-        service.close()
+        if not service.close():
+            os._exit(0)  # a picture that cannot be interrupted; its job is in the queue again
         server.socket.close()
 
 
@@ -149,31 +152,40 @@ def _start_log() -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
-def _listen(settings: Settings, service: Service) -> _Server:
+def listen(settings: Settings, service: Service) -> _Server:
+    """Return the HTTP server for a service; it begins to answer when it is run.
+
+    Raises:
+        UsageError: if the address cannot be listened on.
+    """
     proxy: dict[str, Any] = {}
     if settings.trusted_proxy is not None:
         headers = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
         proxy = {"trusted_proxy": settings.trusted_proxy, "trusted_proxy_count": 1, "trusted_proxy_headers": headers}
     try:
-        return _Server(
-            create_app(service),
-            host=settings.host.strip("[]"),
-            port=settings.port,
-            threads=settings.max_visitors + PAGES,
-            ident="",
-            connection_limit=CONNECTIONS,
-            channel_timeout=IDLE,
-            cleanup_interval=5,
-            recv_bytes=CHUNK,
-            max_request_header_size=HEADERS,
-            max_request_body_size=settings.max_bytes + 1,
-            channel_request_lookahead=1,  # to notice clients that left
-            asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=True,
-            **proxy,
-        )
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
+        host = settings.host.strip("[]")
+        family, kind, protocol, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}") from error
+    return _Server(
+        create_app(service),
+        _sock=bound,
+        bind_socket=False,
+        sockinfo=(family, kind, protocol, address),
+        threads=settings.max_visitors + PAGES,
+        ident="",
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE,
+        cleanup_interval=5,
+        recv_bytes=CHUNK,
+        max_request_header_size=HEADERS,
+        max_request_body_size=settings.max_bytes + 1,
+        channel_request_lookahead=1,  # to notice clients that left
+        asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=True,
+        **proxy,
+    )
 
 
 def _drain(service: Service, server: _Server) -> None:

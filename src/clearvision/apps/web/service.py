@@ -87,12 +87,13 @@ class Service:
         """Whether anything is being worked on."""
         return self.runner.busy > 0 or self.visitors > 0
 
-    def close(self) -> None:
-        """End all work; jobs that are being worked on go back to the queue."""
+    def close(self) -> bool:
+        """End all work; jobs that are being worked on go back to the queue. Return whether no thread works on."""
         self.drain()
         self._halt.set()
-        self.runner.stop()
+        ended = self.runner.stop()
         self.store.close()
+        return ended
 
     @property
     def ready(self) -> bool:

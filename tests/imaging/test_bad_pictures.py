@@ -39,8 +39,7 @@ def make_png(width: int, height: int, data: bytes = b"\0" * 1000) -> bytes:
         (b"3 3\n1 2 3\n4 5 6\n7 8 9\n", "is not a picture"),  # libvips would take it as a matrix
         (b"\0" * 5000, "is not a picture"),
         (b"%PDF-1.7 ...", "is a PDF file, which is not read here; convert it to PNG or TIFF"),
-        (b"\xff\x0a" + b"\0" * 99, "is a JPEG XL file"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 99, "is a HEIC or other video-based file"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + b"\0" * 99, "is a video file, which is not read here"),
         (b"\x89PNG\r\n\x1a\n", "is damaged, cut short or not readable as png"),
         (b"\xff\xd8\xff\xe0", "is damaged, cut short or not readable as jpeg"),
         (b"II*\0\x08\0\0\0", "is damaged, cut short or not readable as tiff"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ class Format:
     max_side: int = 2**31 - 1
 
 
+def is_installed(package: str) -> bool:
+    """Whether a package that reads or writes further formats is there; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
 _ALL = (
     Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "jpegload", "jpegsave", alpha=False, max_side=65_500),
     Format("png", (".png",), "pngload", "pngsave", depths=("uint16", "uint8")),
@@ -44,6 +50,15 @@ _ALL = (
     Format("tga", (".tga",), saver="TGA", max_side=65_535),
     Format("ppm", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), saver="PPM", depths=("uint16", "uint8"), alpha=False),
     Format("ico", (".ico",)),
+    Format(
+        "heic",
+        (".heic", ".heif", ".hif"),
+        "heifload",
+        "HEIF" if is_installed("pillow_heif") else "",
+        depths=("uint16", "uint8"),
+        max_side=16_384,
+    ),
+    Format("jxl", (".jxl",)),
 )
 FORMATS: dict[str, Format] = {item.name: item for item in _ALL}
 _BY_SUFFIX = {suffix: item for item in _ALL for suffix in item.suffixes}
@@ -63,18 +78,19 @@ _MAGIC = (
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xff\x4f\xff\x51", "jp2"),
     (b"BM", "bmp"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
 )
 _FOREIGN = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"8BPS", "Photoshop"),
     (b"%PDF", "PDF"),
     (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
 )
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # They open as TIFF, but its first page is a thumbnail: a silently wrong picture.
 _CAMERA_RAW = frozenset({".dng", ".cr2", ".nef", ".nrw", ".arw", ".orf", ".pef", ".rw2", ".srw"})
-_TAKEN = "JPEG, PNG, WebP, TIFF, AVIF, GIF, JPEG 2000, BMP, TGA, PPM and ICO are read"
+_TAKEN = "JPEG, PNG, WebP, TIFF, AVIF, GIF, JPEG 2000, BMP, TGA, PPM and ICO are read, HEIC and JPEG XL with an extra"
 
 
 def identify(path: Path) -> Format:
@@ -130,7 +146,9 @@ def _sniff(head: bytes, suffix: str) -> str:
         return "webp"
     if head[4:8] == b"ftyp":
         brands = head[8 : max(16, int.from_bytes(head[:4], "big"))]
-        return "avif" if b"avif" in brands or b"avis" in brands else "HEIC or other video-based"
+        if b"avif" in brands or b"avis" in brands:
+            return "avif"
+        return "heic" if any(brand in brands for brand in _HEIC_BRANDS) else "video"
     if head[:1] == b"P" and head[1:2] in b"123456fF" and head[2:3].isspace():
         return "ppm"
     if head[:4] == b"\0\0\1\0" and suffix == ".ico":

@@ -20,6 +20,7 @@ from clearvision.imaging.convert import picture_to_pil
 from clearvision.imaging.exif import fit_exif, tiff_blocks
 from clearvision.imaging.flow import Flow
 from clearvision.imaging.formats import FORMATS, Format, check_writable
+from clearvision.imaging.heic import save_heic
 from clearvision.imaging.metadata import fit_xmp, jpeg_head, replace_jpeg_head
 from clearvision.imaging.netpbm import write_deep_netpbm
 from clearvision.imaging.provenance import holds_only_note
@@ -43,7 +44,7 @@ from clearvision.types import Picture
 logger = logging.getLogger(__name__)
 
 _FULL_DISK = 64 << 10  # bytes free; libvips writes in pieces, of which the last one may have failed in part
-_QUALITY = {"jpeg": 95, "webp": 95, "avif": 85}
+_QUALITY = {"jpeg": 95, "webp": 95, "avif": 85, "heic": 90}
 
 
 def write_picture(
@@ -65,7 +66,7 @@ def write_picture(
         picture: what to write; it is not changed.
         path: where to.
         format: a key of ``WRITABLE_FORMATS``, or None to take the format of the path's suffix.
-        quality: 1 to 100 for JPEG, WebP (100 is lossless) and AVIF; None for 95, 95 and 85.
+        quality: 1 to 100 for JPEG, WebP (100 is lossless), AVIF and HEIC; None for 95, 95, 85 and 90.
         strip_metadata: leave EXIF, XMP and IPTC out; profile and resolution stay, because colours and size need them.
         pyramid: write TIFF in tiles of 256 pixels with halved copies down to one tile, for viewers of very large pictures.
         flow: says how much of the pixels there is, for a picture that is still being made; its alpha is complete. The file
@@ -102,7 +103,11 @@ def write_picture(
         else:
             if flow is not None:
                 flow.wait(picture.height)
-            _save_with_pillow(_fit_samples(picture, form, path, None), picture, form, temporary, path)
+            image = _fit_samples(picture, form, path, None)
+            if form.name == "heic":
+                _save_heic(image, picture, form, quality, temporary, path, strip_metadata)
+            else:
+                _save_with_pillow(image, picture, form, temporary, path)
 
 
 def save_pages(
@@ -219,7 +224,7 @@ def _profile_fits(picture: Picture, form: Format, path: Path) -> bool:
 
 
 def _exif_to_write(picture: Picture, form: Format, path: Path) -> bytes | None:
-    if picture.exif is None and form.name not in ("webp", "avif"):
+    if picture.exif is None and form.name not in ("webp", "avif", "heic"):
         return None  # the others state the resolution themselves
     exif = fit_exif(picture.exif, picture.width, picture.height, picture.dpi)
     if exif is None and picture.exif is not None:
@@ -271,3 +276,11 @@ def _save_with_pillow(image: VipsImage, picture: Picture, form: Format, temporar
     buffer = BytesIO()  # Pillow's JPEG 2000 encoder never returns when the disk is full
     picture_to_pil(Picture(pixels, alpha)).save(buffer, format=form.saver, **options)
     temporary.write_bytes(buffer.getbuffer())
+
+
+def _save_heic(image: VipsImage, picture: Picture, form: Format, quality: int, temporary: Path, path: Path, strip: bool) -> None:
+    pixels, alpha = to_arrays(image, str(path))
+    icc = picture.icc if picture.icc and _profile_fits(picture, form, path) else None
+    exif = None if strip else _exif_to_write(picture, form, path)
+    xmp = fit_xmp(picture.xmp, picture.width, picture.height) if picture.xmp and not strip else None
+    save_heic(pixels, alpha, temporary, quality=quality, icc=icc, exif=exif, xmp=xmp)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from clearvision.apps.web.app import create_app
 from clearvision.apps.web.service import Service
@@ -52,9 +53,22 @@ def service(service_of: Services) -> Service:
     return service_of()
 
 
+class Client(FlaskClient):
+    """Reads answers at once, so that no file stays open."""
+
+    def open(self, *words: Any, **options: Any) -> TestResponse:  # noqa: ANN401
+        return super().open(*words, **{"buffered": True, **options})
+
+
+def client_of(service: Service) -> FlaskClient:
+    app = create_app(service)
+    app.test_client_class = Client
+    return app.test_client()
+
+
 @pytest.fixture
 def client(service: Service) -> FlaskClient:
-    return create_app(service).test_client()
+    return client_of(service)
 
 
 def ended(client: FlaskClient, address: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401

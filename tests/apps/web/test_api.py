@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from tests.apps.web.conftest import Services, ended
+from tests.apps.web.conftest import Services, client_of, ended
 
-from clearvision.apps.web.app import create_app
 from clearvision.apps.web.problems import KNOWN, TYPE
 from clearvision.apps.web.service import Service
 from clearvision.imaging.io import read_picture
@@ -52,7 +51,6 @@ def test_a_result_is_the_file_that_the_command_line_writes(
     result = client.get(job.headers["Location"] + "/result")
     assert result.data == written.read_bytes()
     assert result.mimetype == answer.mimetype
-    result.close()
 
 
 def test_an_answer_tells_model_choice_and_seconds_and_names_the_download(client: FlaskClient, photo: Path) -> None:
@@ -94,7 +92,7 @@ def test_a_job_goes_from_queued_to_done_and_is_forgotten_on_demand(client: Flask
 
 def test_a_waiting_job_tells_its_place_and_can_be_cancelled(service_of: Services, photo: Path) -> None:
     service = service_of(start=False)
-    client = create_app(service).test_client()
+    client = client_of(service)
     addresses = [client.post(JOBS, **form(photo)).headers["Location"] for _ in range(3)]
     places = [client.get(address).get_json() for address in addresses]
     assert [(job["state"], job["position"]) for job in places] == [("queued", 0), ("queued", 1), ("queued", 2)]
@@ -109,7 +107,7 @@ def test_a_waiting_job_tells_its_place_and_can_be_cancelled(service_of: Services
 
 def test_a_running_job_can_be_cancelled(service_of: Services, photo_writer: Callable, tmp_path: Path) -> None:
     service = service_of()
-    client = create_app(service).test_client()
+    client = client_of(service)
     created = client.post(JOBS, **form(photo_writer(tmp_path / "large.png", 700, 700), tta="true"))
     assert created.status_code == 202, created.text
     address = created.headers["Location"]
@@ -149,7 +147,7 @@ def test_models_of_the_operators_folder_go_by_their_names(
 ) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "studio.safetensors").write_bytes((bundled / "clean-x2.safetensors").read_bytes())
-    client = create_app(service_of(models_dir=tmp_path / "own")).test_client()
+    client = client_of(service_of(models_dir=tmp_path / "own"))
     assert "studio" in [model["name"] for model in client.get("/api/v1/models").get_json()["models"]]
     assert client.post(UPSCALE, **form(photo, model="studio")).status_code == 200
 
@@ -253,7 +251,7 @@ def test_requests_that_hold_no_picture_are_refused(client: FlaskClient, photo: P
 
 
 def test_what_is_too_large_to_wait_for_is_a_job(service_of: Services, photo: Path) -> None:
-    client = create_app(service_of(sync_pixels=6000)).test_client()
+    client = client_of(service_of(sync_pixels=6000))
     answer = client.post(UPSCALE, **form(photo))
     assert (answer.status_code, answer.get_json()["type"]) == (413, TYPE + "use-a-job")
     assert client.post(UPSCALE, **form(photo, scale=2)).status_code == 200
@@ -262,7 +260,7 @@ def test_what_is_too_large_to_wait_for_is_a_job(service_of: Services, photo: Pat
 
 
 def test_results_and_time_are_bounded(service_of: Services, photo: Path) -> None:
-    client = create_app(service_of(max_result_pixels=6000, max_seconds=0)).test_client()
+    client = client_of(service_of(max_result_pixels=6000, max_seconds=0))
     answer = client.post(UPSCALE, **form(photo))
     assert (answer.status_code, answer.get_json()["type"]) == (422, TYPE + "result-too-large")
     answer = client.post(UPSCALE, **form(photo, scale=2))
@@ -270,7 +268,7 @@ def test_results_and_time_are_bounded(service_of: Services, photo: Path) -> None
 
 
 def test_a_client_that_waited_too_long_is_sent_away(service_of: Services, photo: Path) -> None:
-    client = create_app(service_of(sync_seconds=0)).test_client()
+    client = client_of(service_of(sync_seconds=0))
     answer = client.post(UPSCALE, **form(photo))
     assert (answer.status_code, answer.get_json()["type"]) == (503, TYPE + "queue-full")
     assert int(answer.headers["Retry-After"]) > 0
@@ -278,7 +276,7 @@ def test_a_client_that_waited_too_long_is_sent_away(service_of: Services, photo:
 
 def test_queues_are_bounded(service_of: Services, photo: Path) -> None:
     service = service_of(start=False, client_waiting=2, max_waiting=3)
-    client = create_app(service).test_client()
+    client = client_of(service)
 
     def send(address: str) -> tuple[int, str, bool]:
         answer = client.post(JOBS, environ_base={"REMOTE_ADDR": address}, **form(photo))
@@ -290,7 +288,7 @@ def test_queues_are_bounded(service_of: Services, photo: Path) -> None:
 
 def test_those_who_wait_in_one_request_are_bounded_too(service_of: Services, photo: Path) -> None:
     service = service_of(max_visitors=2, client_waiting=1)
-    client = create_app(service).test_client()
+    client = client_of(service)
     with service.visit("address 127.0.0.1"):
         assert client.post(UPSCALE, **form(photo)).status_code == 429
         with service.visit("address 10.0.0.1"):
@@ -301,7 +299,7 @@ def test_those_who_wait_in_one_request_are_bounded_too(service_of: Services, pho
 
 
 def test_the_disk_is_bounded(service_of: Services, photo: Path) -> None:
-    client = create_app(service_of(start=False, max_stored=photo.stat().st_size)).test_client()
+    client = client_of(service_of(start=False, max_stored=photo.stat().st_size))
     assert client.post(JOBS, **form(photo)).status_code == 202
     answer = client.post(JOBS, **form(photo))
     assert (answer.status_code, answer.get_json()["type"]) == (503, TYPE + "storage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 from flask import Flask, Response, g, jsonify, request
@@ -18,7 +19,7 @@ from clearvision.apps.web.site import problem_page, site_of
 logger = logging.getLogger("clearvision.serve")
 
 STATIC_SECONDS = 3600
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_PORT = re.compile(r":\d*$")
 # Nothing from elsewhere, no inline scripts or styles, no frames, forms to this site alone.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -53,7 +54,6 @@ def create_app(service: Service) -> Flask:
         MAX_FORM_PARTS=MAX_PARTS,
         MAX_FORM_MEMORY_SIZE=MAX_TEXT,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
-        TRUSTED_HOSTS=[*settings.hosts, *LOOPBACK] if settings.hosts else None,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
@@ -64,6 +64,8 @@ def create_app(service: Service) -> Flask:
     @app.before_request
     def begin() -> None:
         g.begun = time.monotonic()
+        if settings.hosts and _PORT.sub("", request.host) not in settings.hosts:
+            raise Problem("bad-request", "this server is not called by the name in the Host header")
 
     @app.errorhandler(Exception)
     def tell(error: Exception) -> BaseResponse:

@@ -9,6 +9,7 @@ from pathlib import Path
 from clearvision.errors import UsageError
 
 MEGAPIXEL = 1_000_000
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,10 @@ class Settings:
     def hosts(self) -> tuple[str, ...]:
         """Names that requests may be addressed to, or none for any.
 
-        A page of a stranger can give its own name this machine's address (DNS rebinding); on loopback, where no key may be asked
-        for, only loopback's names are taken.
+        A stranger's page can give its own name this machine's address (DNS rebinding): on loopback, where often no key is asked
+        for, only loopback's names are taken. They always are, for health checks from within.
         """
-        if self.allowed_hosts or not self.on_loopback:
-            return self.allowed_hosts
-        return ("localhost", "127.0.0.1", "[::1]")
+        return (*self.allowed_hosts, *LOOPBACK) if self.allowed_hosts or self.on_loopback else ()
 
 
 def _option(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clearvision.apps.cli.train import parse_duration
+from clearvision.apps.cli.console import duration
 from clearvision.errors import UsageError
 from clearvision.recipe import Recipe
 
@@ -25,13 +25,13 @@ train: {total_steps: 3, phases: [{gt_size: 16, batch_size: 2}], precision: f32, 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400), ("20", 20), (" 2 M ", 120)])
 def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+    assert duration(text, "--max-time") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "0s", "-3m", "soon", "1d"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(UsageError, match=r"--max-time '.*' is not a duration above zero; write it like 90s"):
-        parse_duration(text)
+        duration(text, "--max-time")
 
 
 @pytest.mark.parametrize(

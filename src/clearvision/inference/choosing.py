@@ -10,6 +10,7 @@ from typing import Any
 
 from clearvision.imaging.quality import Diagnosis, diagnose
 from clearvision.inference.plan import target_size
+from clearvision.inference.timing import hurried
 from clearvision.inference.upscaler import Upscaler
 from clearvision.types import ModelInfo, Picture
 from clearvision.zoo.catalogue import bundled_models, bundled_tasks, model_for
@@ -52,6 +53,8 @@ class Upscalers:
         model: a bundled model's name, the path of a model file, or None to choose by the picture.
         wishes: size of the results; without any, four times that of the picture or the named model's own scale.
         models: where open models are kept, to be shared by several of these.
+        haste: how many steps down to smaller networks, where the model is chosen by the picture; see
+            :mod:`clearvision.inference.timing`.
         options: of :class:`Upscaler`.
 
     Attributes:
@@ -69,14 +72,15 @@ class Upscalers:
         wishes: Wishes,
         *,
         models: OpenModels | None = None,
+        haste: int = 0,
         **options: Any,  # noqa: ANN401
     ) -> None:
-        self._model = model
+        self._model, self._haste = model, haste
         self._options = options
         self._models = models or OpenModels()
         wished = model is not None or any(value is not None for value in wishes.values())
         self.wishes: Wishes = wishes if wished else {"scale": NATIVE}
-        self._get(model or _suited(wishes["scale"] or NATIVE))
+        self.named(model or self._suited(wishes["scale"] or NATIVE))
 
     @property
     def has_choice(self) -> bool:
@@ -90,9 +94,9 @@ class Upscalers:
     def choose(self, height: int, width: int, diagnosis: Diagnosis | None = None) -> Upscaler:
         """Return the upscaler for a picture of a size; of the family that its diagnosis asks for, if a model of it is bundled."""
         if self._model is not None:
-            return self._get(self._model)
+            return self.named(self._model)
         rows, columns = self.target(height, width)
-        return self._get(_suited(max(rows / height, columns / width), TASK if diagnosis is None else diagnosis.family))
+        return self.named(self._suited(max(rows / height, columns / width), TASK if diagnosis is None else diagnosis.family))
 
     def pixels(self, height: int, width: int) -> int:
         """Return how many pixels the result of a picture of a size will have."""
@@ -111,11 +115,19 @@ class Upscalers:
 
     def target(self, height: int, width: int) -> tuple[int, int]:
         """Return (height, width) of the result of a picture of a size; raises what :func:`target_size` raises."""
-        native = NATIVE if self._model is None else self._get(self._model).info.scale
+        native = NATIVE if self._model is None else self.named(self._model).info.scale
         return target_size(height, width, native=native, **as_target(self.wishes))
 
-    def _get(self, model: str) -> Upscaler:
+    def named(self, model: str) -> Upscaler:
+        """Return the upscaler of a model by its name or file."""
         return self._models.get(model, **self._options)
+
+    def in_haste(self, haste: int) -> Upscalers:
+        """Return the same with networks so many steps down."""
+        return Upscalers(self._model, self.wishes, models=self._models, haste=haste, **self._options)
+
+    def _suited(self, factor: float, task: str = TASK) -> str:
+        return hurried(model_for(task if task in bundled_tasks() else TASK, factor), self._haste)
 
 
 def as_target(wishes: Wishes) -> dict[str, Any]:
@@ -128,7 +140,3 @@ def choice_in_words(diagnosis: Diagnosis, info: ModelInfo) -> str:
     if info.task == diagnosis.family:
         return f"{diagnosis.text}: chose {info.name}"
     return f"{diagnosis.text}: chose {info.name}, since no model of the '{diagnosis.family}' family is bundled"
-
-
-def _suited(factor: float, task: str = TASK) -> str:
-    return model_for(task if task in bundled_tasks() else TASK, factor)

@@ -194,6 +194,19 @@ def byte_count(text: str, option: str) -> int:
     return count
 
 
+def duration(text: str, option: str) -> float:
+    """Return the seconds of a duration such as ``90s``, ``9m`` or ``1.5h``; a bare number is seconds.
+
+    Raises:
+        UsageError: if the text is no duration above zero; ``option`` names it.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise UsageError(f"{option} '{text}' is not a duration above zero; write it like 90s, 9m or 1.5h")
+    return seconds
+
+
 def human_bytes(count: float) -> str:
     """Return a size such as ``1.6 MB`` (1 MB = 1,000,000 bytes)."""
     for unit in ("bytes", "kB", "MB"):

@@ -35,14 +35,14 @@ def plan_work(jobs: Sequence[Job], chain: Chain) -> list[dict[str, Any]]:
         fact: dict[str, Any] = {"input": str(job.source), "output": str(job.target)}
         try:
             height, width = read_size(job.source)
-            upscaler = chain.upscalers.choose(height, width, _diagnosis(job, chain))
+            upscaler = chain.upscalers.choose(height, width, diagnosis_of(job, chain))
             plan = upscaler.plan(height, width, **as_target(chain.upscalers.wishes))
         except ClearVisionError as error:
             planned.append(fact | {"error": console.sentence(error)})
             continue
         name = upscaler.info.name
         if plan.passes and name not in speeds:
-            speeds[name] = _measure(upscaler)
+            speeds[name] = measure_speed(upscaler)
         megapixels = plan.height * plan.width / 1e6
         fact |= {
             "source_size": (width, height),
@@ -82,18 +82,18 @@ def tell_plan(planned: Sequence[dict[str, Any]], skipped: int) -> None:
     seconds = sum(fact.get("seconds", 0.0) for fact in planned)
     megapixels = sum(fact["target_size"][0] * fact["target_size"][1] for fact in planned if "error" not in fact) / 1e6
     there = f", {skipped} already there" if skipped else ""
-    console.say(
-        f"{len(rows)} of {len(planned)} pictures, {megapixels:.1f} megapixels, about {_human(seconds)}{there}; nothing was done"
-    )
+    expected = human_time(seconds)
+    console.say(f"{len(rows)} of {len(planned)} pictures, {megapixels:.1f} megapixels, about {expected}{there}; nothing was done")
 
 
-def _diagnosis(job: Job, chain: Chain) -> Diagnosis | None:
+def diagnosis_of(job: Job, chain: Chain) -> Diagnosis | None:
+    """Return what a job's picture has been through, where the choice of a model depends on it."""
     if not chain.upscalers.has_choice:
         return None
     return chain.upscalers.diagnose(pictures_of(chain.read(job))[0], job.source)
 
 
-def _measure(upscaler: Upscaler) -> float:
+def measure_speed(upscaler: Upscaler) -> float:
     """Return output megapixels a second on one picture, the first run of which compiles and does not count."""
     picture = Picture(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8))
     upscaler.run(picture)
@@ -102,7 +102,10 @@ def _measure(upscaler: Upscaler) -> float:
     return SIDE**2 * upscaler.info.scale**2 / 1e6 / (time.perf_counter() - start)
 
 
-def _human(seconds: float) -> str:
+def human_time(seconds: float) -> str:
+    """Return a time such as ``40 seconds`` or ``1.5 hours``."""
+    if seconds < 9.5:
+        return f"{seconds:.1f} seconds"
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -91,6 +91,16 @@ Memory = Annotated[
     typer.Option(metavar="M", help="Most memory to take, such as 2G or 800M; the rest lies on disk.", rich_help_panel=COMPUTING),
 ]
 
+Time = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        metavar="T",
+        help="Choose networks that are done with all pictures in 90s, 9m or 1.5h.",
+        rich_help_panel=COMPUTING,
+    ),
+]
+
 Alpha = Annotated[
     str,
     typer.Option(metavar="resize|network", help="How transparency is enlarged.", rich_help_panel=COMPUTING),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from clearvision.apps.cli import console
-from clearvision.errors import MissingExtraError, UsageError
+from clearvision.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from clearvision.training.report import Progress
@@ -48,7 +47,7 @@ def train(
     from clearvision.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [], tiny=tiny)
-    max_seconds = None if max_time is None else parse_duration(max_time)
+    max_seconds = None if max_time is None else console.duration(max_time, "--max-time")
     folder = out if out is not None else Path("runs") / (f"{loaded.name}-tiny" if tiny else loaded.name)
     try:
         from clearvision.training.run import train as run_training
@@ -75,19 +74,6 @@ def train(
     else:
         console.say(_in_words(outcome))
     return console.DONE
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as ``90s``, ``9m`` or ``1.5h``; a bare number is seconds.
-
-    Raises:
-        UsageError: if the text is no duration above zero.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
-    seconds = float(found[1]) * SECONDS[found[2] or "s"] if found else 0.0
-    if seconds <= 0:
-        raise UsageError(f"--max-time '{text}' is not a duration above zero; write it like 90s, 9m or 1.5h")
-    return seconds
 
 
 def _show(watcher: console.Watcher, progress: Progress) -> None:

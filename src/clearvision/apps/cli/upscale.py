@@ -25,6 +25,7 @@ def upscale(
     tta: flags.Tta = False,
     vividness: flags.Vividness = None,
     memory: flags.Memory = None,
+    time: flags.Time = None,
     alpha: flags.Alpha = "resize",
     verify_tiles: flags.VerifyTiles = False,
     lock_colour: flags.LockColour = False,
@@ -50,6 +51,9 @@ def upscale(
     if lock_colour and back_project:
         raise UsageError("--lock-colour is part of what --back-project does; give one of the two")
     model = None if model == AUTO else model
+    seconds = None if time is None else console.duration(time, "--time")
+    if seconds is not None and (model is not None or vividness is not None):
+        raise UsageError(f"--time chooses the model; leave {'--model' if model is not None else '--vividness'} out")
     limit = None if memory is None else console.byte_count(memory, "--memory")
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     computing = {
@@ -79,6 +83,7 @@ def upscale(
             wishes=wishes,
             computing=computing,
             running={"device": device, "tile": tile, "memory": limit, "measure_consistency": measure_consistency},
+            seconds=seconds,
             files=files,
             format=format,
             verify_tiles=verify_tiles,

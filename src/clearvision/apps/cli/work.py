@@ -33,6 +33,7 @@ class Work:
         wishes: size of the results.
         computing: options of the upscaler that change pixels, by name.
         running: its other options.
+        seconds: for all pictures together, or None for as long as it takes.
         files: how files are read and written.
         format: of the results, or None for the inputs'.
         verify_tiles: prove that no cut between tiles shows.
@@ -60,6 +61,7 @@ class Work:
     watching: bool
     dry_run: bool
     as_json: bool
+    seconds: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -69,6 +71,7 @@ class Work:
             **_told_model(self.model, self.computing.get("vividness")),
             **{name: value for name, value in self.wishes.items() if value is not None},
             **self.computing,
+            **({} if self.seconds is None else {"time": self.seconds}),
             "trust_map": self.trust_map,
             "pyramid": files.pyramid,
             "quality": files.quality,
@@ -119,6 +122,8 @@ def do(work: Work) -> int:
         return _do_videos(work)
     if work.watching and not all(source.is_dir() for source in work.inputs):
         raise UsageError("--watch takes folders; give the folders that pictures will appear in")
+    if work.watching and work.seconds is not None:
+        raise UsageError("--time needs to know all pictures beforehand; it does not go with --watch")
     return _do_pictures(work)
 
 
@@ -131,6 +136,7 @@ def _do_videos(work: Work) -> int:
         "--pyramid": work.files.pyramid,
         "--dpi": work.files.dpi,
         "--watch": work.watching,
+        "--time": work.seconds,
         "--verify-tiles": work.verify_tiles,
         "--consistency": work.running.get("measure_consistency"),
         "-o -": work.out == Path("-"),
@@ -145,6 +151,7 @@ def _do_videos(work: Work) -> int:
 def _do_pictures(work: Work) -> int:
     from clearvision.apps.cli.batch import run_batch
     from clearvision.apps.cli.chain import Chain
+    from clearvision.apps.cli.hurry import hurry
     from clearvision.apps.cli.jobs import plan_jobs
     from clearvision.apps.cli.manifest import Manifests
     from clearvision.apps.cli.pipes import expand, piped
@@ -158,6 +165,8 @@ def _do_pictures(work: Work) -> int:
         planned = find()
         finished = _finished(planned.jobs, chain.manifests, clear=not work.dry_run) if work.resume else set()
         todo = [job for job in planned.jobs if job not in finished]
+        if work.seconds is not None:
+            chain = hurry(todo, chain, work.seconds)
         if work.dry_run:
             return _tell_plan(todo, chain, len(finished), work.as_json)
         interrupted = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,3 +94,15 @@ def test_arrays_that_do_not_belong_together() -> None:
         bleed_colour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.uint8))
     with pytest.raises(ImageShapeError, match=r"alpha .* uint16"):
         bleed_colour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint16))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_what_lies_on_disk_is_filled_alike(dtype: Any) -> None:  # noqa: ANN401
+    full = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    draw = np.random.default_rng(0)
+    pixels: Any = (draw.random((1025, 77, 3)) * full).astype(dtype)
+    alpha: Any = (draw.random((1025, 77)) * full).astype(dtype)
+    alpha[200:900] = 0
+    found = bleed_colour(pixels, alpha, above=10)
+    assert isinstance(found, np.memmap)
+    np.testing.assert_array_equal(found, bleed_colour(pixels, alpha))

@@ -38,6 +38,20 @@ def test_a_large_array_is_a_file_that_goes_with_it(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_a_shelf_holds_some_in_memory_and_the_others_in_few_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canvas, "_SHELF_BYTES", 1000)
+    shelf = canvas.Shelf(100)
+    rng = np.random.default_rng(0)
+    arrays = [rng.random((5, size, 3)).astype(dtype) for size in (1, 9, 3, 40) for dtype in (np.uint8, np.float32)]
+    kept = [shelf.put(array) for array in arrays]
+    assert kept[0] is arrays[0]
+    assert sum(isinstance(array, np.memmap) for array in kept) == 6
+    assert len(list(folder.iterdir())) == 3
+    for found, array in zip(kept, arrays, strict=True):
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, array)
+
+
 def test_a_disk_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(PictureError, match=r"5x4 pixels needs 0\.0 GB on disk .* set TMPDIR to a folder with more room"):

@@ -132,3 +132,14 @@ def test_a_cut_animation_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(PictureError, match="damaged, cut short"):
         read_frames(path)
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.tif"])
+def test_frames_beyond_memory_lie_on_disk(tmp_path: Path, name: str) -> None:
+    frames = Frames(bars(6), (50,) * 6 if name == "a.webp" else ())
+    write_frames(frames, tmp_path / name, quality=100 if name == "a.webp" else None)
+    found = read_frames(tmp_path / name, in_memory=2000)
+    assert all(isinstance(frame.pixels, np.memmap) for frame in found.pictures[1:])
+    write_frames(found, tmp_path / f"again_{name}", quality=100 if name == "a.webp" else None)
+    for frame, expected in zip(read_frames(tmp_path / f"again_{name}").pictures, bars(6), strict=True):
+        np.testing.assert_array_equal(frame.pixels, expected.pixels)

@@ -24,6 +24,7 @@ from clearvision.imaging.temporary import remove_abandoned, temporary_beside
 
 LARGEST_IN_MEMORY = 1 << 30  # bytes of one array beyond which it is put on disk
 _BAND_BYTES = 16 << 20  # worked on at once
+_SHELF_BYTES = 256 << 20  # of a shelf's files
 _INTERVAL = 0.05  # seconds; encoders read a few hundred megabytes in one
 
 
@@ -57,6 +58,34 @@ def bands(*arrays: NDArray[Any]) -> Iterator[slice]:
         yield slice(top, top + step)
         for array in arrays:
             release(array)
+
+
+class Shelf:
+    """Where many arrays are kept: up to ``above`` bytes of them in memory, the others one after another in few files."""
+
+    def __init__(self, above: int = LARGEST_IN_MEMORY) -> None:
+        self._left = above
+        self._space: NDArray[np.uint8] = np.empty(0, np.uint8)
+
+    def put(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the array, or one of the same contents on disk.
+
+        Raises:
+            PictureError: if the disk has no room for it.
+        """
+        if isinstance(array, np.memmap):
+            return array
+        if array.nbytes <= self._left:
+            self._left -= array.nbytes
+            return array
+        if array.nbytes > len(self._space):
+            size = max(array.nbytes, _SHELF_BYTES)
+            self._space = _on_disk((1, size), np.dtype(np.uint8), size)[0]
+        kept = self._space[: array.nbytes].view(array.dtype).reshape(array.shape)
+        self._space = self._space[-(-array.nbytes // 8) * 8 :]  # aligned for any type
+        for rows in bands(kept, array):
+            kept[rows] = array[rows]
+        return kept
 
 
 def extremes(array: NDArray[Any]) -> tuple[float, float]:

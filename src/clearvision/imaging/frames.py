@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from clearvision.errors import ImageShapeError, PictureError, PictureWriteError, UsageError
+from clearvision.imaging import canvas
+from clearvision.imaging.canvas import LARGEST_IN_MEMORY
 from clearvision.imaging.exif import tiff_pages
 from clearvision.imaging.formats import FORMATS, check_size, check_writable, identify
 from clearvision.imaging.io import read_picture
 from clearvision.imaging.vips import (
     FULL,
+    VipsImage,
     call,
     from_arrays,
     has_field,
@@ -72,12 +75,13 @@ def count_frames(path: str | Path) -> int:
     return max(1, len(tiff_pages(path))) if form.name in PAGED and count > 1 else count
 
 
-def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
+def read_frames(path: str | Path, *, max_pixels: int = 500_000_000, in_memory: int = LARGEST_IN_MEMORY) -> Frames:
     """Read all frames or pages of a file.
 
     Args:
         path: a GIF, WebP or TIFF file.
         max_pixels: most pixels of all frames together, checked before anything is decoded.
+        in_memory: bytes of all frames up to which they are held in memory; else they lie on disk.
 
     Raises:
         PictureError: if the file is missing, damaged, holds one picture only, or is too large.
@@ -87,7 +91,7 @@ def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
     if count_frames(path) < 2:
         raise PictureError(f"{path} holds one picture; read it with read_picture")
     if form.name in PAGED:
-        return _read_pages(path, tiff_pages(path), max_pixels)
+        return _read_pages(path, tiff_pages(path), max_pixels, in_memory)
     vips = libvips()
     try:
         image = call(form.loader, os.fsencode(path), access="sequential", fail_on="error", n=-1)
@@ -96,8 +100,10 @@ def read_frames(path: str | Path, *, max_pixels: int = 500_000_000) -> Frames:
         delays = list(image.get("delay")) if has_field(image, "delay") else []
         loop = image.get("loop") if has_field(image, "loop") else 0
         icc = bytes(image.get("icc-profile-data")) if has_field(image, "icc-profile-data") else None
-        tall, alpha = to_arrays(to_plain_colours(image, str(path)), str(path))
-        if alpha is not None and alpha.min() == FULL["uint8"]:  # animations are decoded with alpha whether they have one or not
+        tall, alpha = to_arrays(to_plain_colours(image, str(path)), str(path), above=in_memory)
+        if (
+            alpha is not None and canvas.extremes(alpha)[0] == FULL["uint8"]
+        ):  # animations are decoded with alpha whether they have one or not
             alpha = None
     except vips.Error as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {reason(error)}") from error
@@ -146,10 +152,9 @@ def write_frames(frames: Frames, path: str | Path, *, quality: int | None = None
         raise PictureWriteError(
             f"cannot write {path}: its frames are of several kinds ({sizes}); write them to files of their own"
         )
-    tall = _joined(frames)
-    image = from_arrays(tall.pixels, tall.alpha)
-    if image.format != "uchar":
+    if first.pixels.dtype != np.uint8:
         raise ImageShapeError(f"an animation has 8-bit frames, got {first.pixels.dtype}")
+    image = _joined(frames)
     vips = libvips()
     image = image.copy()
     image.set_type(vips.GValue.array_int_type, "delay", list(frames.delays))
@@ -158,7 +163,8 @@ def write_frames(frames: Frames, path: str | Path, *, quality: int | None = None
         image.set_type(vips.GValue.blob_type, "icc-profile-data", first.icc)
     quality = 95 if quality is None else quality
     options = {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True}
-    with replacing(path) as temporary:
+    arrays = [array for picture in frames.pictures for array in (picture.pixels, picture.alpha)]
+    with replacing(path) as temporary, canvas.released_meanwhile(*arrays):
         interruptible(
             lambda: call(
                 form.saver,
@@ -171,27 +177,33 @@ def write_frames(frames: Frames, path: str | Path, *, quality: int | None = None
         )
 
 
-def _joined(frames: Frames) -> Picture:
-    """Return the pictures one below the other, with the first one's metadata."""
+def _joined(frames: Frames) -> VipsImage:
+    """Return the frames one below the other, not copied; where one has transparency, all have."""
     opaque = all(picture.alpha is None for picture in frames.pictures)
-    pixels = np.concatenate([picture.pixels for picture in frames.pictures])
-    alphas = [
-        np.full(picture.pixels.shape[:2], FULL[picture.pixels.dtype.name], picture.pixels.dtype)
-        if picture.alpha is None
-        else picture.alpha
-        for picture in frames.pictures
-    ]
-    return replace(frames.pictures[0], pixels=pixels, alpha=None if opaque else np.concatenate(alphas))
+    images = [from_arrays(picture.pixels, picture.alpha) for picture in frames.pictures]
+    if not opaque:
+        images = [
+            image.bandjoin(FULL["uint8"]) if picture.alpha is None else image
+            for image, picture in zip(images, frames.pictures, strict=True)
+        ]
+    return call("arrayjoin", images, across=1)
 
 
-def _read_pages(path: Path, numbers: list[int], max_pixels: int) -> Frames:
+def _read_pages(path: Path, numbers: list[int], max_pixels: int, in_memory: int) -> Frames:
     if len(numbers) > MOST_PAGES:
         raise PictureError(
             f"{path} has {len(numbers)} pages, and at most {MOST_PAGES} are read; split it into several files first"
         )
     pages: list[Picture] = []
-    room = max_pixels
+    room, shelf = max_pixels, canvas.Shelf(in_memory)
     for page in numbers:
-        pages.append(read_picture(path, max_pixels=room, page=page))
-        room -= pages[-1].width * pages[-1].height
+        picture = read_picture(path, max_pixels=room, page=page, in_memory=in_memory)
+        room -= picture.width * picture.height
+        pages.append(shelved(picture, shelf))
     return Frames(tuple(pages))
+
+
+def shelved(picture: Picture, shelf: canvas.Shelf) -> Picture:
+    """Return a picture whose arrays are put on a shelf."""
+    alpha = None if picture.alpha is None else shelf.put(picture.alpha)
+    return replace(picture, pixels=shelf.put(picture.pixels), alpha=alpha)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 import clearvision
-from clearvision.imaging.canvas import LARGEST_IN_MEMORY
+from clearvision.imaging.canvas import LARGEST_IN_MEMORY, Shelf
 from clearvision.imaging.flow import Flow
 from clearvision.imaging.formats import check_writable
-from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, write_frames
+from clearvision.imaging.frames import Frames, count_frames, holds_frames, read_frames, shelved, write_frames
 from clearvision.imaging.io import read_picture, write_picture
 from clearvision.imaging.quality import Diagnosis
 from clearvision.inference.choosing import Upscalers, as_target, choice_in_words
@@ -145,7 +145,7 @@ def enlarge_file(
 def read_content(source: Path, target: Path, files: FileOptions) -> Content:
     """Read a file: a picture, or several where the target's format can hold them."""
     if holds_frames(source, target) and count_frames(source) > 1:
-        return read_frames(source, max_pixels=files.max_pixels)
+        return read_frames(source, max_pixels=files.max_pixels, in_memory=files.in_memory)
     return read_picture(source, max_pixels=files.max_pixels, in_memory=files.in_memory)
 
 
@@ -183,7 +183,7 @@ def enlarge_ready(
         started(whole)
     results: list[Picture] = []
     reports: list[UpscaleReport] = []
-    before = 0
+    before, shelf = 0, Shelf(files.in_memory)
     with _Meanwhile(ready, target, files) as meanwhile:
         for upscaler, picture, plan in zip(ready.upscalers, pictures, plans, strict=True):
             part = plan.height * plan.width
@@ -194,7 +194,7 @@ def enlarge_ready(
 
             begin = meanwhile.begin if isinstance(ready.content, Picture) else None
             result, report = upscaler.run(picture, **upscalers.wishes, verify_tiles=verify_tiles, progress=progress, begin=begin)
-            results.append(result)
+            results.append(result if isinstance(ready.content, Picture) else shelved(result, shelf))
             reports.append(report)
             before += part
     content = results[0] if isinstance(ready.content, Picture) else replace(ready.content, pictures=tuple(results))

@@ -265,7 +265,7 @@ class Upscaler:
         if picture.alpha is not None:
             from clearvision.imaging.alpha import bleed_colour
 
-            pixels = bleed_colour(pixels, picture.alpha)
+            pixels = bleed_colour(pixels, picture.alpha, above=self._budget.in_memory)
         source = pixels
         alpha = None if picture.alpha is None else self._fit(picture.alpha, plan)
         twice = self._alpha == "network" and picture.alpha is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -42,15 +42,20 @@ def chromium() -> Iterator[Browser]:
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page; its arguments are those of a browser context, the desktop's size by default.
 
-    Afterwards the test fails if a page said an error on its console or a script of it threw.
+    Afterwards the test fails if a page said an error on its console or a script of it threw. Chromium counts refused requests
+    among the errors; ``refusals=True`` says that the test makes some.
     """
     faults: list[str] = []
     with ExitStack() as contexts:
 
-        def open_page(**options: Any) -> Page:  # noqa: ANN401
+        def open_page(*, refusals: bool = False, **options: Any) -> Page:  # noqa: ANN401
+            def heed(said: ConsoleMessage) -> None:
+                if said.type == "error" and not (refusals and said.text.startswith("Failed to load resource")):
+                    faults.append(said.text)
+
             context = contexts.enter_context(chromium.new_context(**{"viewport": DESKTOP, **options}))
             page = context.new_page()
-            page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+            page.on("console", heed)
             page.on("pageerror", lambda error: faults.append(str(error)))
             return page
 

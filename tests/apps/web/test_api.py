@@ -397,3 +397,28 @@ def test_a_result_keeps_sixteen_bits(client: FlaskClient, tmp_path: Path) -> Non
     write_picture(picture_from_array(deep), tmp_path / "deep.png")
     (tmp_path / "big.png").write_bytes(client.post(UPSCALE, **form(tmp_path / "deep.png")).data)
     assert read_picture(tmp_path / "big.png").pixels.dtype == np.uint16
+
+
+def test_every_format_has_its_media_type() -> None:
+    from clearvision.apps.web.api import MEDIA_TYPES
+    from clearvision.imaging.formats import FORMATS
+
+    assert MEDIA_TYPES.keys() == FORMATS.keys()
+
+
+def test_a_result_that_its_format_cannot_hold_is_refused_before_the_work(client: FlaskClient, photo: Path) -> None:
+    answer = client.post(JOBS, **form(photo, width=384, height="", format="webp"))
+    assert answer.status_code == 202
+    from clearvision.imaging.formats import FORMATS
+
+    limit = FORMATS["webp"].max_side
+    wide = client.post(JOBS, **form(photo_of(photo, limit // 16 + 1), scale=16, format="webp"))
+    assert (wide.status_code, wide.get_json()["type"]) == (422, TYPE + "result-too-large")
+
+
+def photo_of(photo: Path, width: int) -> Path:
+    from clearvision.imaging.io import picture_from_array, write_picture
+
+    path = photo.with_name("wide.png")
+    write_picture(picture_from_array(np.zeros((2, width, 3), np.uint8)), path)
+    return path

@@ -32,6 +32,8 @@ MEDIA_TYPES = {
     "tga": "image/x-tga",
     "ppm": "image/x-portable-anymap",
     "ico": "image/vnd.microsoft.icon",
+    "heic": "image/heic",
+    "jxl": "image/jxl",
 }
 
 

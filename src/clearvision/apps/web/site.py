@@ -176,10 +176,12 @@ def _view(service: Service, job: Job, which: str) -> Response:
     path: Path = folder / getattr(job, VIEWS[which])
     if job.state == "cancelled" or (which == "after" and job.state != "done"):
         raise Problem("not-found", "there is no such picture")
-    form = resolve_format(path, None) if path.suffix != ".ico" else FORMATS["ico"]
-    pixels = job.width * job.height if which == "before" else job.result_width * job.result_height
-    if form.name in SHOWN_BY_BROWSERS and pixels <= SHOWN:
-        return sent_file(path, MEDIA_TYPES[form.name])
+    if which == "before":
+        form, pixels = job.format, job.width * job.height
+    else:
+        form, pixels = resolve_format(path, None).name, job.result_width * job.result_height
+    if form in SHOWN_BY_BROWSERS and pixels <= SHOWN:
+        return sent_file(path, MEDIA_TYPES[form])
     preview = folder / f"{which}.jpg"
     if not preview.exists():
         service.workshop.show(path, preview, service.check_open)

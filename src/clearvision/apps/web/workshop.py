@@ -21,7 +21,7 @@ from clearvision.apps.web.problems import Problem
 from clearvision.apps.web.schemas import AUTO, ModelDocument, Options
 from clearvision.apps.web.settings import Settings
 from clearvision.errors import PictureError, UsageError
-from clearvision.imaging.formats import Format, identify
+from clearvision.imaging.formats import Format, check_writable, identify
 from clearvision.imaging.frames import count_frames, holds_frames
 from clearvision.imaging.io import read_picture, read_size, write_picture
 from clearvision.imaging.resize import resize
@@ -164,6 +164,7 @@ class Workshop:
         result_width, result_height = self._upscalers(options).target(height, width)[::-1]
         work = Work(source, target, options, form, (width, height), frames, (result_width, result_height))
         self._check_result(work.result_pixels)
+        check_writable(target, height=result_height, width=result_width)
         return work
 
     def enlarge(self, work: Work, *, check: Callable[[], None], advanced: Callable[[float], None] | None = None) -> Made:

@@ -106,8 +106,15 @@ function comparing() {
   const layers = compare.querySelector(".layers");
   const before = compare.querySelector(".before");
 
+  // as wide as the page, unless it would be higher than the window
+  function fit() {
+    const high = 0.8 * innerHeight * (compare.dataset.width / compare.dataset.height);
+    stage.style.maxWidth = compare.classList.contains("zoomed") ? "" : `${Math.max(280, high)}px`;
+    show();
+  }
+
   function show() {
-    const at = stage.scrollLeft + (stage.clientWidth * slider.value) / 100;
+    const at = stage.scrollLeft + (Math.min(stage.clientWidth, layers.offsetWidth) * slider.value) / 100;
     before.style.clipPath = `inset(0 ${Math.max(0, layers.offsetWidth - at)}px 0 0)`;
     seam.style.left = `${at}px`;
     seam.style.height = `${layers.offsetHeight}px`;
@@ -131,7 +138,7 @@ function comparing() {
     } else {
       stage.removeAttribute("tabindex");
     }
-    show();
+    fit();
   }
 
   compare.classList.add("live");
@@ -143,8 +150,8 @@ function comparing() {
   stage.addEventListener("pointermove", follow);
   stage.addEventListener("dragstart", (event) => event.preventDefault());
   stage.addEventListener("scroll", show);
-  addEventListener("resize", show);
+  addEventListener("resize", fit);
   for (const image of compare.querySelectorAll("img")) image.addEventListener("load", show);
   zoom.addEventListener("click", () => setZoom(!compare.classList.contains("zoomed")));
-  show();
+  fit();
 }

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
+from tests.apps.web.conftest import Services
 
 from clearvision.apps.web.app import create_app
-from tests.apps.web.conftest import Services
 
 schemathesis = pytest.importorskip("schemathesis")
 

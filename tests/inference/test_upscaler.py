@@ -17,7 +17,9 @@ import clearvision
 from clearvision.errors import EngineError, ImageShapeError, PictureError, UsageError
 from clearvision.imaging.io import read_picture, write_picture
 from clearvision.imaging.resize import resize
+from clearvision.imaging.sharpen import sharpen
 from clearvision.inference import enlarge
+from clearvision.inference.consistency import back_project, consistency
 from clearvision.inference.upscaler import Upscaler
 from clearvision.inference.verify import EXACT
 from clearvision.types import Picture
@@ -451,3 +453,26 @@ def test_the_function_takes_the_family_that_suits_the_picture(
     np.testing.assert_array_equal(np.asarray(clearvision.upscale(tmp_path / "worn.jpg")), photo(worn).pixels)
     np.testing.assert_array_equal(clearvision.upscale(blocks).pixels, clean(blocks).pixels)
     assert (photo(worn).pixels != clean(worn).pixels).any()
+
+
+def test_sharpening_comes_after_the_network_and_before_the_lock(span: Checkpoint) -> None:
+    picture = Picture(np.random.default_rng(2).integers(0, 256, (20, 24, 3), np.uint8))
+    plain, _ = Upscaler(span).run(picture)
+    sharp, _ = Upscaler(span, sharpen=0.6).run(picture)
+    locked, report = Upscaler(span, sharpen=0.6, lock="input", measure_consistency=True).run(picture)
+    assert (sharp.pixels == sharpen(plain.pixels, 0.6)).all()
+    assert (locked.pixels == back_project(sharp.pixels, picture.pixels)).all()
+    assert report.consistency == consistency(locked.pixels, picture.pixels)
+
+
+def test_sharpened_textures_still_repeat(span: Checkpoint) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (24, 24, 3), np.uint8)
+    upscaler = Upscaler(span, tileable="both", sharpen=1.0)
+    rolled = upscaler(np.roll(pixels, (7, 5), (0, 1)))
+    scale = upscaler.info.scale
+    assert np.abs(np.roll(upscaler(pixels), (7 * scale, 5 * scale), (0, 1)).astype(int) - rolled).max() <= 1
+
+
+def test_wrong_amount_of_sharpening_is_refused_at_once(span: Checkpoint) -> None:
+    with pytest.raises(UsageError, match=r"sharpen \(2\) must be at least 0"):
+        Upscaler(span, sharpen=2)

@@ -15,6 +15,7 @@ from clearvision.errors import PictureError, UsageError
 from clearvision.imaging import canvas
 from clearvision.imaging.flow import Flow
 from clearvision.imaging.resize import resize
+from clearvision.imaging.sharpen import REACH, check_amount, sharpen
 from clearvision.inference.consistency import back_project, check_corrections, consistency, lock_colour
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
 from clearvision.inference.ensemble import VIEWS
@@ -82,6 +83,7 @@ class Upscaler:
         memory: bytes that the program may take, 500 MB or more; what does not fit lies on disk meanwhile.
         alpha: how transparency is enlarged: ``resize`` by bicubic interpolation, ``network`` by the network, as a grey picture;
             what is wholly opaque or transparent stays so.
+        sharpen: how much results are sharpened, 0 to 1, before they are locked; see :mod:`clearvision.imaging.sharpen`.
 
     Raises:
         ModelError: if the model is unknown, damaged or does not fit its network, or has no twin where vividness is given.
@@ -105,12 +107,14 @@ class Upscaler:
         normal_map: bool = False,
         memory: int | None = None,
         alpha: Alpha = "resize",
+        sharpen: float = 0.0,
     ) -> None:
         if lock not in get_args(Lock):
             raise UsageError(f"lock '{lock}' is unknown; known: {', '.join(get_args(Lock))}")
         if alpha not in get_args(Alpha):
             raise UsageError(f"alpha '{alpha}' is unknown; known: {', '.join(get_args(Alpha))}")
-        self._alpha = alpha
+        check_amount(sharpen)
+        self._alpha, self._sharpen = alpha, sharpen
         self._lock, self._measures, self._normal_map = lock, measure_consistency, normal_map
         self._wraps = axes_of(tileable)
         self._budget = USUAL if memory is None else Budget.of(memory)
@@ -297,7 +301,12 @@ class Upscaler:
     def _is_final(self, plan: Plan, pixels: PixelArray) -> bool:
         """Whether the rows that the network makes are those of the result."""
         sides = tuple(side * self.info.scale**plan.passes for side in pixels.shape[:2])
-        return sides == (plan.height, plan.width) and not (any(self._wraps) or self._normal_map or self._lock != "none")
+        return sides == (plan.height, plan.width) and not (any(self._wraps) or self._corrects)
+
+    @property
+    def _corrects(self) -> bool:
+        """Whether results are changed after the network."""
+        return self._normal_map or self._lock != "none" or self._sharpen > 0
 
     def _enlarge(
         self,
@@ -350,7 +359,9 @@ class Upscaler:
         return wrap_margin(height, halo, multiple) if rows else 0, wrap_margin(width, halo, multiple) if columns else 0
 
     def _finish(self, pixels: PixelArray, source: PixelArray) -> tuple[PixelArray, float | None]:
-        """Return a result held to its input as asked for, and how far it agrees with it."""
+        """Return a result sharpened and held to its input as asked for, and how far it agrees with it."""
+        if self._sharpen:
+            pixels = self._sharpened(pixels)
         if pixels.shape[0] < source.shape[0] or pixels.shape[1] < source.shape[1]:
             return pixels, None
         if self._normal_map:
@@ -358,6 +369,13 @@ class Upscaler:
         if self._lock != "none":
             pixels = (lock_colour if self._lock == "colour" else back_project)(pixels, source, above=self._budget.in_memory)
         return pixels, consistency(pixels, source, above=self._budget.in_memory) if self._measures else None
+
+    def _sharpened(self, pixels: PixelArray) -> PixelArray:
+        if not any(self._wraps):
+            return sharpen(pixels, self._sharpen, above=self._budget.in_memory)
+        rows, columns = (REACH if repeats else 0 for repeats in self._wraps)
+        sharp = sharpen(wrapped(pixels, rows, columns), self._sharpen)
+        return np.ascontiguousarray(unwrapped(sharp, rows, columns))
 
 
 def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint:

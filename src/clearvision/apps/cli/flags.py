@@ -106,6 +106,11 @@ Alpha = Annotated[
     typer.Option(metavar="resize|network", help="How transparency is enlarged.", rich_help_panel=COMPUTING),
 ]
 
+Sharpen = Annotated[
+    float,
+    typer.Option(metavar="0..1", parser=console.number, help="Sharpen the result, without halos.", rich_help_panel=COMPUTING),
+]
+
 VerifyTiles = Annotated[
     bool, typer.Option("--verify-tiles", help="Prove that no cut between tiles shows.", rich_help_panel=COMPUTING)
 ]

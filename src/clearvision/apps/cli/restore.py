@@ -43,6 +43,7 @@ def restore(
     vividness: flags.Vividness = None,
     memory: flags.Memory = None,
     alpha: flags.Alpha = "resize",
+    sharpen: flags.Sharpen = 0.0,
     verify_tiles: flags.VerifyTiles = False,
     trust_map: flags.TrustMap = False,
     tileable: flags.Tileable = "none",
@@ -67,7 +68,14 @@ def restore(
 
     model = model_for(TASK, 1) if model is None else model
     limit = None if memory is None else console.byte_count(memory, "--memory")
-    computing = {"precision": precision, "tta": tta, "vividness": vividness, "tileable": tileable, "alpha": alpha}
+    computing = {
+        "precision": precision,
+        "tta": tta,
+        "vividness": vividness,
+        "tileable": tileable,
+        "alpha": alpha,
+        "sharpen": sharpen,
+    }
     files = file_options(
         quality=quality,
         dpi=dpi,

@@ -27,6 +27,7 @@ def upscale(
     memory: flags.Memory = None,
     time: flags.Time = None,
     alpha: flags.Alpha = "resize",
+    sharpen: flags.Sharpen = 0.0,
     verify_tiles: flags.VerifyTiles = False,
     lock_colour: flags.LockColour = False,
     back_project: flags.BackProject = False,
@@ -64,6 +65,7 @@ def upscale(
         "tileable": tileable,
         "normal_map": normal_map,
         "alpha": alpha,
+        "sharpen": sharpen,
     }
     files = file_options(
         quality=quality,

@@ -25,7 +25,7 @@ from clearvision.apps.streamlit_app.making import (
     take,
     told_of,
 )
-from clearvision.apps.streamlit_app.preview import MOST_PIXELS, preview_of, shrunk
+from clearvision.apps.streamlit_app.preview import MOST_PIXELS, part_of, preview_of, shrunk
 from clearvision.apps.streamlit_app.results_panel import zipped
 from clearvision.apps.streamlit_app.settings import Settings
 from clearvision.apps.streamlit_app.work import CancelledError
@@ -69,6 +69,7 @@ CHOICES = [
     Choices(model="photo-x4", vividness=0.35, scale=4.0),
     Choices(restoring=True, model="restore-x1"),
     Choices(restoring=True, model="photo-x4", format="jpeg"),
+    Choices(model="clean-x4", sharpen=0.4),
 ]
 
 
@@ -287,6 +288,26 @@ def test_previews_are_bounded_and_keep_the_shape(tmp_path: Path) -> None:
     assert (small.pixels.dtype, share) == (np.uint8, pytest.approx(0.7071, abs=1e-3))
     preview = preview_of(waves(10, 12, depth=np.float32), tmp_path / "float")
     assert (preview.width, preview.height, preview.shown) == (12, 10, 1)
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_parts_of_large_pictures_are_shown_in_all_their_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transparent: bool
+) -> None:
+    monkeypatch.setattr("clearvision.apps.streamlit_app.preview.MOST_PIXELS", 10_000)
+    draw = np.random.default_rng(1)
+    pixels = draw.integers(0, 256, (600, 400, 3), np.uint8)
+    alpha = draw.integers(0, 256, (600, 400), np.uint8) if transparent else None
+    preview = preview_of(Picture(pixels, alpha), tmp_path / "large")
+    assert preview.shown < 1
+    part = part_of(preview, (0.25, 0.5, 0.75, 1.0), tmp_path / "large")
+    assert part is not None
+    shown = read_picture(part.path)
+    assert (shown.pixels == pixels[300:, 100:300]).all()
+    assert (shown.alpha is not None) == transparent
+    if shown.alpha is not None and alpha is not None:
+        assert (shown.alpha == alpha[300:, 100:300]).all()
+    assert part_of(preview_of(waves(10, 12), tmp_path / "small"), (0, 0, 1, 1), tmp_path / "small") is None
 
 
 def test_deep_pictures_are_rounded_for_the_browser() -> None:

@@ -231,7 +231,7 @@ def test_models_are_compared(app: Callable[[str], Any]) -> None:
 def test_models_page_shows_every_card(app: Callable[[str], Any]) -> None:
     page = app("models")
     assert not page.exception
-    assert [each.value for each in page.subheader] == ["clean-x2", "clean-x4", "photo-x4", "photo-x4-vivid", "restore-x1"]
+    assert [each.value for each in page.header] == ["clean-x2", "clean-x4", "photo-x4", "photo-x4-vivid", "restore-x1"]
     assert any("CC0-1.0" in each.value for each in page.caption)
 
 

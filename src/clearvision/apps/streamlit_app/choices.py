@@ -30,6 +30,7 @@ class Choices:
         tta: whether eight views are averaged.
         lock: what of the input the result is held to.
         alpha: how transparency is enlarged, ``resize`` or ``network``.
+        sharpen: how much the result is sharpened, 0 to 1.
         device: where to compute.
         precision: arithmetic of the network.
         format: name of the result's format, or None for the input's.
@@ -47,6 +48,7 @@ class Choices:
     tta: bool = False
     lock: Lock = "none"
     alpha: str = "resize"
+    sharpen: float = 0.0
     device: str = "auto"
     precision: str = "auto"
     format: str | None = None
@@ -73,11 +75,11 @@ class Choices:
         """What tells the result's name from its input's."""
         return "_restored" if self.restoring else size_label(self.wishes, self.native)
 
-    def upscalers(self, models: OpenModels) -> Upscalers:
-        """Return the models that enlarge by these choices, opened where they are not yet."""
+    def upscalers(self, models: OpenModels, *, measure: bool = False) -> Upscalers:
+        """Return the models that enlarge by these choices; ``measure`` has results held against their input."""
         options: dict[str, Any] = {"device": self.device, "precision": self.precision, "tta": self.tta}
-        options |= {"vividness": self.vividness, "lock": self.lock, "alpha": self.alpha}
-        return Upscalers(self.model, self.wishes, models=models, measure_consistency=True, **options)
+        options |= {"vividness": self.vividness, "lock": self.lock, "alpha": self.alpha, "sharpen": self.sharpen}
+        return Upscalers(self.model, self.wishes, models=models, measure_consistency=measure, **options)
 
     def files(self, most_pixels: int) -> FileOptions:
         """Return how files are read and written by these choices."""
@@ -95,9 +97,9 @@ class Choices:
         for name, value in named.items():
             if value is not None:
                 words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
-        for name, usual in (("alpha", "resize"), ("device", "auto"), ("precision", "auto")):
+        for name, usual in (("alpha", "resize"), ("sharpen", 0.0), ("device", "auto"), ("precision", "auto")):
             if getattr(self, name) != usual:
-                words += [f"--{name}", getattr(self, name)]
+                words += [f"--{name}", str(getattr(self, name))]
         words += ["--tta"] * self.tta + ["--strip-metadata"] * self.strip_metadata
         return words + ([_LOCKS[self.lock]] if self.lock != "none" else [])
 

@@ -13,7 +13,7 @@ from clearvision.apps.streamlit_app.making import Given
 from clearvision.apps.streamlit_app.options_panel import KEPT, choose_damage
 from clearvision.apps.streamlit_app.progress_panel import show_progress
 from clearvision.apps.streamlit_app.scores import PROTOCOL
-from clearvision.apps.streamlit_app.shared import given_pictures, session, show_intake, show_samples, workshop
+from clearvision.apps.streamlit_app.shared import given_pictures, session, show_intake, show_refusals, show_samples, workshop
 from clearvision.apps.streamlit_app.viewer import Pane, show_viewer
 from clearvision.apps.streamlit_app.work import Work
 from clearvision.zoo.catalogue import list_models, model_for
@@ -25,6 +25,7 @@ _MOST = 6  # models at once
 def show() -> None:
     """Show the page."""
     given = given_pictures()
+    show_refusals()
     if not given:
         st.title("Compare models on a picture", anchor=False)
         with st.container(key="welcome"):

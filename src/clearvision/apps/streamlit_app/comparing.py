@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clearvision.apps.streamlit_app.choices import Choices
 from clearvision.apps.streamlit_app.damage import Damage, do_damage
-from clearvision.apps.streamlit_app.making import Given, Workshop, check_result
+from clearvision.apps.streamlit_app.making import MEASURED, Given, Workshop, check_result
 from clearvision.apps.streamlit_app.preview import Preview, preview_of
 from clearvision.apps.streamlit_app.scores import Scores, scored
 from clearvision.apps.streamlit_app.work import Advance
@@ -80,7 +80,7 @@ def compare(
         advance(0, f"Damaging {given.name}")
         path, factor = do_damage(given.path, folder / "damaged", damage, alive=lambda: advance(0)), float(damage.shrink)
         original = read_picture(given.path, max_pixels=shop.settings.most_pixels)
-    check_result(path, Choices(scale=factor), shop.settings)
+    measure = check_result(path, Choices(scale=factor), shop.settings) <= MEASURED
     picture = read_picture(path, max_pixels=shop.settings.most_pixels)
     candidates = [_bicubic(picture, factor, original, folder)]
     for index, name in enumerate(names):
@@ -90,7 +90,7 @@ def compare(
 
         part(0, 1)
         choices = Choices(model=name, scale=factor)
-        upscaler = choices.upscalers(shop.models).choose(picture.height, picture.width)
+        upscaler = choices.upscalers(shop.models, measure=measure).choose(picture.height, picture.width)
         result, report = upscaler.run(picture, scale=factor, progress=part)
         preview = preview_of(result, folder / name)
         scores = _scored(result, original, picture, factor)
@@ -106,9 +106,8 @@ def _bicubic(picture: Picture, factor: float, original: Picture | None, folder: 
     result = replace(picture, pixels=resize(picture.pixels, rows, columns), alpha=alpha)
     seconds = time.perf_counter() - start
     preview = preview_of(result, folder / BICUBIC)
-    return Candidate(
-        BICUBIC, preview, seconds, _scored(result, original, picture, factor), consistency(result.pixels, picture.pixels)
-    )
+    agreement = consistency(result.pixels, picture.pixels) if rows * columns <= MEASURED else None
+    return Candidate(BICUBIC, preview, seconds, _scored(result, original, picture, factor), agreement)
 
 
 def _scored(result: Picture, original: Picture | None, picture: Picture, factor: float) -> Scores | None:

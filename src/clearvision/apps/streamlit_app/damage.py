@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import clearvision
 from clearvision.degradations.presets import PRESETS
 from clearvision.errors import EngineError, MissingExtraError, PictureError
 
@@ -106,7 +108,8 @@ def do_damage(source: Path, out: Path, damage: Damage, *, alive: Callable[[], No
     if (lack := why_not(damage)) is not None:
         raise MissingExtraError(lack)
     command = [sys.executable, "-m", "clearvision.apps.cli", "data", "degrade", str(source), str(out), "--json", *damage.words()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as process:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=_environment(), stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
         try:
             said = _wait(process, alive)
         except BaseException:
@@ -121,6 +124,12 @@ def do_damage(source: Path, out: Path, damage: Damage, *, alive: Callable[[], No
         raise EngineError(
             f"the picture could not be damaged: 'clearvision data degrade' ended with {process.returncode}"
         ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which Python finds this very ClearVision, also where it is not installed."""
+    places = [str(Path(clearvision.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
 def _wait(process: subprocess.Popen[bytes], alive: Callable[[], None]) -> bytes:

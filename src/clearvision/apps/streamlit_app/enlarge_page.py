@@ -19,6 +19,7 @@ from clearvision.apps.streamlit_app.shared import (
     given_pictures,
     session,
     show_intake,
+    show_refusals,
     show_samples,
     workshop,
 )
@@ -34,6 +35,7 @@ PLACE = "enlarge"
 def show() -> None:
     """Show the page."""
     given = given_pictures()
+    show_refusals()
     if not given:
         _welcome()
         return

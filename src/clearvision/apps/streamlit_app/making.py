@@ -25,6 +25,7 @@ from clearvision.types import Picture
 from clearvision.zoo.catalogue import bundled_models
 from clearvision.zoo.interpolate import VIVID
 
+MEASURED = 16_000_000  # pixels of a result up to which its agreement with the input is measured: 2 seconds at most
 _LONGEST_NAME = 80  # letters; file systems take 255 bytes
 
 
@@ -176,13 +177,14 @@ def make(given: Given, choices: Choices, damage: Damage | None, folder: Path, sh
         original = read_picture(given.path, max_pixels=shop.settings.most_pixels)
         if not choices.restoring:
             choices = replace(choices, scale=float(damage.shrink), width=None, height=None, megapixels=None)
-    check_result(source, choices, shop.settings)
+    measure = check_result(source, choices, shop.settings) <= MEASURED
     advance(0, f"Working on {given.name}")
     name = f"{Path(given.name).stem}{choices.label}{result_suffix(source, choices.format)}"
     target = folder / "result" / name
     files = choices.files(shop.settings.most_pixels)
-    upscalers = choices.upscalers(shop.models)
+    upscalers = choices.upscalers(shop.models, measure=measure)
     made = enlarge_file(source, target, upscalers, files, advanced=advance)
+    advance(1, f"Preparing the view of {given.name}")
     vivid = _vivid_twin(made, source, choices, folder, shop, advance)
     damaged = read_picture(source, max_pixels=shop.settings.most_pixels)
     before = preview_of(damaged, folder / "before")
@@ -253,8 +255,8 @@ def _vivid_twin(made: Made, source: Path, choices: Choices, folder: Path, shop: 
     return preview_of_result(target, vivid.pictures[0], folder / "vivid-shown")
 
 
-def check_result(source: Path, choices: Choices, settings: Settings) -> None:
-    """Raise UsageError if a picture's result would be larger than this server makes."""
+def check_result(source: Path, choices: Choices, settings: Settings) -> int:
+    """Return how many pixels a picture's result has; raise UsageError if they are more than this server makes."""
     height, width = read_size(source)
     rows, columns = target_size(height, width, native=choices.native, **as_target(choices.wishes))
     if rows * columns > settings.most_result:
@@ -262,6 +264,7 @@ def check_result(source: Path, choices: Choices, settings: Settings) -> None:
             f"the result would be {columns}x{rows}, {rows * columns / 1e6:.0f} megapixels, and at most "
             f"{settings.most_result / 1e6:g} are made here; choose a smaller size, or use 'clearvision upscale'"
         )
+    return rows * columns
 
 
 def _part_of(advance: Advance, index: int, count: int) -> Advance:

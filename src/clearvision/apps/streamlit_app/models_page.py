@@ -26,7 +26,7 @@ def show() -> None:
 
 
 def _show_card(info: ModelInfo, size: int) -> None:
-    st.subheader(info.name, anchor=False)
+    st.header(info.name, anchor=False)
     st.markdown(f"{_TASKS.get(info.task, info.task)}. {info.description}")
     with st.container(horizontal=True):
         st.metric("Scale", f"{info.scale}x", border=True, width=110)

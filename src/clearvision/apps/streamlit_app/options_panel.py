@@ -115,6 +115,8 @@ def _choose_file(choices: Choices) -> Choices:
 
 def _choose_more(choices: Choices) -> Choices:
     with st.expander("More"):
+        told = "Makes edges steeper, without halos; adds no detail, and strengthens what noise there is."
+        sharpen = st.slider("Sharpen", 0.0, 1.0, 0.0, 0.05, key="sharpen", help=told, **KEPT)
         tta = st.checkbox(
             "Average eight views",
             key="tta",
@@ -132,7 +134,7 @@ def _choose_more(choices: Choices) -> Choices:
         devices = ["auto", "cpu", "cuda", "mps"] if find_spec("torch") is not None else ["auto", "cpu"]
         device = st.selectbox("Device", devices, key="device", help="auto is the processor.", **KEPT)
         precision = st.selectbox("Precision", ["auto", "f32", "bf16", "f16"], key="precision", **KEPT)
-    return replace(choices, tta=tta, lock=lock, alpha=smooth, device=device, precision=precision)
+    return replace(choices, sharpen=sharpen, tta=tta, lock=lock, alpha=smooth, device=device, precision=precision)
 
 
 def _format_label(name: str) -> str:

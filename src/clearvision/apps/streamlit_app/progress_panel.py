@@ -21,8 +21,9 @@ def show_progress(place: str) -> None:
         st.progress(0.0, "Waiting: another visitor's picture is being made")
     else:
         left = work.seconds_left
-        told = "" if left is None else f", {duration(left)} left"
-        st.progress(work.share, f"{work.what or 'Starting'}: {work.share:.0%}{told}")
+        told = f": {work.share:.0%}" if work.share < 1 else " ..."
+        told += "" if left is None or work.share == 1 else f", {duration(left)} left"
+        st.progress(work.share, f"{work.what or 'Starting'}{told}")
     if st.button("Cancelling ..." if work.cancelling else "Cancel", key=f"{place}-cancel", disabled=work.cancelling):
         work.cancel()
         st.rerun(scope="fragment")

@@ -54,7 +54,7 @@ def _show_one(made: Finished) -> None:
     label = f"{made.given.name} before and after"
     vividness = show_viewer(panes, name=str(made.path), key="result", label=label, slider=slider)
     if made.after.shown < 1:
-        st.caption(f"Shown at {made.after.shown:.0%} of its size; the file holds all of it.")
+        st.caption(f"Sent to the browser at {made.after.shown:.0%} of its size; closer views follow when the picture rests.")
     _show_scores(made)
     _show_download(made, vividness or 0.0)
     _show_facts(made)

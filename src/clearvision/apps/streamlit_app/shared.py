@@ -54,6 +54,10 @@ def show_intake(place: str) -> None:
     )
     if uploaded:
         _take_all(uploaded)
+
+
+def show_refusals() -> None:
+    """Say which of the files that just came are not taken, and why."""
     for why in st.session_state.pop("refused", []):
         st.error(why)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
 from streamlit import runtime
 from streamlit.components import v2
 
-from clearvision.apps.streamlit_app.preview import Preview
+from clearvision.apps.streamlit_app.preview import Box, Preview, part_of
 
 _FRONTEND = Path(__file__).parent / "frontend"
 
@@ -39,6 +40,7 @@ def show_viewer(
         slider: which two pictures the slider compares, or None for panes alone.
     """
     largest = max((pane.preview for pane in panes), key=lambda preview: preview.width * preview.height)
+    box = _box_looked_at(key, name)
     data = {
         "name": name,
         "label": label,
@@ -46,10 +48,12 @@ def show_viewer(
         "height": largest.height,
         "slider": slider,
         "arrangement": arrangement,
-        "panes": [_told(pane, f"{key}-{index}") for index, pane in enumerate(panes)],
+        "panes": [_told(pane, f"{key}-{index}", box) for index, pane in enumerate(panes)],
+        "box": box,
     }
-    state = _component()(key=key, data=data, default={"vividness": None}, on_vividness_change=lambda: None)
-    return state.vividness
+    usual = {"vividness": None, "view": None}
+    state = _component()(key=key, data=data, default=usual, on_vividness_change=_ignore, on_view_change=_ignore)
+    return state.vividness["value"] if state.vividness and state.vividness["name"] == name else None
 
 
 @functools.cache
@@ -58,11 +62,31 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit's callable
     return v2.component("clearvision_viewer", html=html, css=css, js=js)
 
 
-def _told(pane: Pane, place: str) -> dict[str, Any]:
+def _ignore() -> None:
+    """Streamlit sends a state only where somebody waits for it; the page runs anew in any case."""
+
+
+def _box_looked_at(key: str, name: str) -> Box | None:
+    """Return which part of a scene the visitor looks at closely, if any; what the browser says of it is not trusted."""
+    view = (st.session_state.get(key) or {}).get("view")
+    if not isinstance(view, dict) or view.get("name") != name:
+        return None
+    sides = view.get("box")
+    if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
+        return None
+    left, top, right, bottom = (min(1.0, max(0.0, float(side))) for side in sides)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _told(pane: Pane, place: str, box: Box | None) -> dict[str, Any]:
     preview = pane.preview
     size = f"{preview.width} by {preview.height} pixels"
-    vivid = None if pane.vivid is None else address(pane.vivid, f"{place}-vivid")
-    return {"label": pane.label, "url": address(preview, place), "alt": f"{pane.label}, {size}", "vivid": vivid}
+    told: dict[str, Any] = {"label": pane.label, "alt": f"{pane.label}, {size}", "shown": preview.shown}
+    for name, each in (("", preview), ("vivid", pane.vivid)):
+        part = None if each is None or box is None else part_of(each, box, each.path.with_suffix(""))
+        told[name or "url"] = None if each is None else address(each, f"{place}{name}")
+        told[f"{name}part"] = None if part is None else address(part, f"{place}{name}-part")
+    return told
 
 
 def address(preview: Preview, place: str) -> str:

@@ -2,6 +2,7 @@
 
 const STEP = 1.25; // of a zoom by key, button or notch of the wheel
 const LEAST_PANE = 230; // screen pixels
+const REST = 250; // milliseconds without a movement after which more pixels are asked for
 const LARGEST = 32; // screen pixels for a pixel of the result
 const viewers = new WeakMap();
 
@@ -32,30 +33,38 @@ class Viewer {
     root.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => this.press(button.dataset.do)));
     this.range = root.querySelector(".vividness input");
     this.range.addEventListener("input", () => this.blend(Number(this.range.value)));
-    this.range.addEventListener("change", () => this.tell("vividness", this.vividness));
+    this.range.addEventListener("change", () => this.tell("vividness", { name: this.data.name, value: this.vividness }));
     this.watcher = new ResizeObserver(() => this.measure());
     this.watcher.observe(this.stage);
   }
 
   end() {
+    clearTimeout(this.resting);
     this.watcher.disconnect();
     viewers.delete(this.root);
   }
 
   show(data) {
-    const told = JSON.stringify(data);
-    if (told === this.seen) return; // the page was run again, and nothing of this changed
-    const other = !this.data || this.data.name !== data.name;
-    this.seen = told;
+    const same = JSON.stringify({ ...data, box: null, panes: data.panes.map(({ part, vividpart, ...pane }) => pane) });
     this.data = data;
+    this.detail = data.box;
+    if (same === this.seen) { // the page was run again; at most the part that is looked at closely is another
+      this.addParts();
+      this.draw();
+      return;
+    }
+    const other = this.name !== data.name;
+    this.seen = same;
+    this.name = data.name;
     this.root.setAttribute("aria-label", data.label);
     this.root.querySelector(".arrangement").hidden = !data.slider;
     if (other) {
       this.arrangement = data.slider ? data.arrangement : "panes";
       this.zoom = null;
       this.centre = { x: 0.5, y: 0.5 };
-      this.vividness = data.vividness ?? 0;
-      this.range.value = this.vividness;
+      this.asked = "";
+      this.vividness = 0;
+      this.range.value = 0;
     }
     this.root.querySelector(".vividness").hidden = !data.panes.some((pane) => pane.vivid);
     this.build();
@@ -69,8 +78,41 @@ class Viewer {
     this.root.querySelectorAll("[data-do=slider], [data-do=panes]").forEach((button) => {
       button.setAttribute("aria-pressed", String(button.dataset.do === this.arrangement));
     });
+    this.addParts();
     this.blend(this.vividness);
     this.measure();
+  }
+
+  // Over a picture of which the browser has a smaller copy lies the part that is looked at, in all its pixels.
+  addParts() {
+    for (const part of this.stage.querySelectorAll("img.part")) part.remove();
+    for (const layer of this.stage.querySelectorAll(".layer")) {
+      const told = this.data.panes[layer.dataset.pane];
+      for (const [url, kind] of [[told.part, "part"], [told.vividpart, "part vivid"]]) {
+        if (!url) continue;
+        const part = image(url, "");
+        part.className = kind;
+        layer.querySelector(kind === "part" ? "img" : "img.vivid").after(part);
+      }
+    }
+    this.blend(this.vividness);
+  }
+
+  // Ask for that part when the view has come to rest.
+  ask() {
+    clearTimeout(this.resting);
+    const least = Math.min(...this.data.panes.map((pane) => pane.shown));
+    if (least >= 1 || this.drawn.zoom * window.devicePixelRatio <= least) return;
+    const { at, size } = this.drawn;
+    const side = (axis, room) => [-at[axis] / size[axis], (room - at[axis]) / size[axis]].map((share) => clamp(share, 0, 1).toFixed(5));
+    const [left, right] = side("x", this.frame.width);
+    const [top, bottom] = side("y", this.frame.height);
+    const box = [left, top, right, bottom].map(Number);
+    if (String(box) === this.asked) return;
+    this.resting = setTimeout(() => {
+      this.asked = String(box);
+      this.tell("view", { name: this.data.name, box });
+    }, REST);
   }
 
   pane(pictures) {
@@ -80,6 +122,7 @@ class Viewer {
     pane.setAttribute("aria-label", `${pictures.map((each) => each.label).join(" and ")}: arrow keys move, plus and minus zoom`);
     for (const [index, each] of pictures.entries()) {
       const layer = element("div", "layer");
+      layer.dataset.pane = this.data.panes.indexOf(each);
       layer.append(image(each.url, each.alt));
       if (each.vivid) {
         const twin = image(each.vivid, "");
@@ -179,10 +222,12 @@ class Viewer {
       this.centre[axis] = half >= 0.5 ? 0.5 : clamp(this.centre[axis], half, 1 - half);
       at[axis] = room[axis] / 2 - this.centre[axis] * size[axis];
     }
+    const whole = [0, 0, 1, 1];
     for (const img of this.stage.querySelectorAll("img")) {
-      img.style.width = `${width}px`;
-      img.style.height = `${height}px`;
-      img.style.transform = `translate(${at.x}px, ${at.y}px) scale(${zoom})`;
+      const [left, top, right, bottom] = img.classList.contains("part") ? this.detail : whole;
+      img.style.width = `${(right - left) * width}px`;
+      img.style.height = `${(bottom - top) * height}px`;
+      img.style.transform = `translate(${at.x + left * size.x}px, ${at.y + top * size.y}px) scale(${zoom})`;
     }
     const movable = size.x > room.x + 1 || size.y > room.y + 1;
     this.panes.forEach((pane) => {
@@ -192,6 +237,7 @@ class Viewer {
     this.movable = movable;
     this.drawn = { zoom, at, size };
     this.root.querySelector(".level").textContent = `${Math.round((zoom / this.exact()) * 100)} %`;
+    this.ask();
   }
 
   press(what) {
@@ -213,7 +259,7 @@ class Viewer {
 
   // Zoom so that a place of the picture stays where it is on the screen; by default the middle of the view.
   zoomTo(zoom, place = null) {
-    const goal = zoom === null ? null : clamp(zoom, this.fitting(), LARGEST * this.exact());
+    const goal = zoom === null ? null : clamp(zoom, Math.min(this.fitting(), this.exact()), LARGEST * this.exact());
     if (goal !== null && place) {
       const middle = { x: this.frame.width / 2, y: this.frame.height / 2 };
       for (const axis of ["x", "y"]) {
@@ -222,7 +268,7 @@ class Viewer {
         this.centre[axis] = share - (place[axis] - middle[axis]) / (side * goal);
       }
     }
-    this.zoom = goal !== null && goal <= this.fitting() ? null : goal;
+    this.zoom = goal;
     this.draw();
   }
 

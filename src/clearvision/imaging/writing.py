@@ -241,7 +241,7 @@ def _save_with_libvips(image: VipsImage, form: Format, quality: int, temporary: 
     options: dict[str, Any] = {
         "jpeg": {"Q": quality, "subsample_mode": "off"},
         "gif": {},
-        "png": {"compression": 3, "filter": "paeth"},  # half the time of 6, which saves 3 % of a photograph
+        "png": {"compression": 2, "filter": "paeth"},  # two thirds of the time of 3, which saves 4 % of a photograph
         "webp": {"Q": quality, "lossless": quality == 100, "exact": quality == 100, "smart_subsample": True},
         "avif": {
             "Q": quality,

@@ -212,9 +212,11 @@ def test_with_keys_the_site_asks_once_and_keeps_a_strict_cookie(
     assert key not in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+    assert client.get("/signed-in").status_code == 204
     address = send(client, photo).headers["Location"]
     assert ended(client, address + "/state")["state"] == "done"
     stranger = client.application.test_client()
+    assert stranger.get("/signed-in").status_code == 401
     assert stranger.get(address, headers=PAGE).status_code == 401
     assert stranger.get(address + "/result", headers=PAGE).status_code == 401
     assert client.post("/sign-out", data={"form_token": token(client)}).status_code == 303

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -122,6 +123,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     os.umask(0o077)
     _start_log()
     service = Service(settings)
+    tempfile.tempdir = str(service.store.scratch)  # large bodies and canvases belong on the disk for pictures
     try:
         server = listen(settings, service)
     except BaseException:

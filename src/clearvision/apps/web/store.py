@@ -100,15 +100,18 @@ class Store:
     Args:
         folder: the data folder; made if missing.
 
+    Attributes:
+        scratch: a folder for what is of no job yet.
+
     Raises:
         UsageError: if it cannot be used, or another server uses it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._jobs, self._scratch = folder / "clearvision-jobs", folder / "clearvision-scratch"
+        self._jobs, self.scratch = folder / "clearvision-jobs", folder / "clearvision-scratch"
         self._lock = threading.Lock()
         try:
-            for each in (self._jobs, self._scratch):
+            for each in (self._jobs, self.scratch):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
                 folder / "clearvision-jobs.sqlite", check_same_thread=False, isolation_level=None, timeout=1
@@ -134,7 +137,7 @@ class Store:
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
         """Give a new folder that is removed afterwards, unless it became a job's."""
-        folder = self._scratch / new_id()
+        folder = self.scratch / new_id()
         folder.mkdir()
         try:
             yield folder
@@ -268,7 +271,7 @@ class Store:
         """Put back what a killed server was working on, and clear away what belongs to no job."""
         self._run("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
         known = {job_id for (job_id,) in self._run("SELECT id FROM jobs WHERE state != 'cancelled'")}
-        for folder in (*self._jobs.iterdir(), *self._scratch.iterdir()):
+        for folder in (*self._jobs.iterdir(), *self.scratch.iterdir()):
             if ID.fullmatch(folder.name) and folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
 

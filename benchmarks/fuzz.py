@@ -30,6 +30,7 @@ from PIL import Image
 
 from clearvision.errors import PictureError, PictureWriteError
 from clearvision.imaging.exif import PREFIX, fit_exif
+from clearvision.imaging.formats import is_installed
 from clearvision.imaging.frames import Frames, count_frames, read_frames, write_frames
 from clearvision.imaging.io import READABLE_SUFFIXES, picture_from_array, read_picture, read_size, write_picture
 from clearvision.imaging.provenance import note_provenance
@@ -149,13 +150,22 @@ def make_seeds(group: str, folder: Path) -> Seeds:
             by_pillow(".ico", rgb.resize((32, 32)), format="ico", sizes=[(16, 16), (32, 32)]),
             by_pillow(".ico", rgb.resize((16, 16)), format="ico", sizes=[(16, 16)], bitmap_format="bmp"),
         ],
+        "heic": lambda: [written(".heic", noise(3), **tags), written(".heic", noise(4)), written(".heic", noise(1, "uint16"))],
+        "jxl": lambda: [
+            by_pillow(".jxl", rgb, format="jxl", use_container=True, exif=tags["exif"], xmp=tags["xmp"]),
+            by_pillow(".jxl", Image.fromarray(noise(4)), format="jxl", lossless=True),
+            by_pillow(".jxl", Image.fromarray(noise(1, "uint16")[:, :, 0]), format="jxl", lossless=True),
+        ],
     }
+    if group == "jxl":
+        import pillow_jxl  # noqa: F401 - which makes the format known to Pillow
     seeds = makers[group]()
     assert {suffix for suffix, _ in seeds} <= READABLE_SUFFIXES
     return seeds
 
 
-GROUPS = ("jpeg", "png", "webp", "tiff", "avif", "gif", "jp2", "bmp", "tga", "ppm", "ico")
+EXTRA = tuple(group for group, package in (("heic", "pillow_heif"), ("jxl", "pillow_jxl")) if is_installed(package))
+GROUPS = ("jpeg", "png", "webp", "tiff", "avif", "gif", "jp2", "bmp", "tga", "ppm", "ico", *EXTRA)
 
 
 def _metadata() -> dict[str, Any]:
@@ -285,7 +295,7 @@ def check_case(path: Path, *, write: bool) -> str:
     if write:
         # the target's suffix is that of what was found, which need not be the name's
         for suffix in {
-            {"jpeg": ".jpg", "tiff": ".tif", "ico": ".png"}.get(picture.format, f".{picture.format}"),
+            {"jpeg": ".jpg", "tiff": ".tif", "ico": ".png", "jxl": ".png"}.get(picture.format, f".{picture.format}"),
             ".tif",
             ".webp",
         }:

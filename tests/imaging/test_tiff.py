@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,10 @@ def test_directories_that_follow_each_other_in_a_circle_end(tmp_path: Path) -> N
     data[end : end + 4] = data[4:8]
     (tmp_path / "a.tif").write_bytes(data)
     assert tiff_pages(tmp_path / "a.tif") == [0]
+
+
+def test_without_the_fast_deflate_the_usual_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff, "compress", zlib.compress)
+    pixels = noise(300, 200)
+    write_picture(Picture(pixels), tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)

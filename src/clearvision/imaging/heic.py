@@ -15,7 +15,7 @@ from clearvision.errors import PictureError
 from clearvision.imaging.exif import exif_dpi, upright_exif
 from clearvision.imaging.formats import check_size
 from clearvision.imaging.metadata import upright_xmp
-from clearvision.imaging.vips import split_alpha
+from clearvision.imaging.vips import first_line, split_alpha
 from clearvision.types import Picture, PixelArray
 
 _SUFFIX_OF_DEEP = ";16"
@@ -32,13 +32,16 @@ def read_heic(path: Path, *, max_pixels: int) -> Picture:
 
     try:
         file = pillow_heif.open_heif(path.read_bytes(), convert_hdr_to_8bit=False, bgr_mode=False)
-        check_size(path, *file.size, max_pixels)
+        width, height = file.size
+        check_size(path, width, height, max_pixels)
         samples: NDArray[Any] = np.array(file)  # pyright: ignore[reportCallIssue, reportArgumentType] - by its array interface
         info, premultiplied = file.info, file.premultiplied_alpha
+        if samples.shape[:2] != (height, width):
+            raise ValueError("the picture is not of the size that its header says")
     except PictureError:
         raise
     except Exception as error:  # what the reader raises on damaged files is not a closed set
-        raise PictureError(f"{path} is damaged, cut short or not readable as heic: {error}") from error
+        raise PictureError(f"{path} is damaged, cut short or not readable as heic: {first_line(error)}") from error
     pixels, alpha = split_alpha(samples if samples.ndim == 3 else samples[:, :, None])
     if alpha is not None and premultiplied:
         pixels = _divided(pixels, alpha)

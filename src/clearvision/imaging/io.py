@@ -26,7 +26,7 @@ from clearvision.imaging.formats import (
     is_installed,
 )
 from clearvision.imaging.heic import read_heic
-from clearvision.imaging.jxl import JxlHead, read_jxl_head
+from clearvision.imaging.jxl import read_jxl, read_jxl_head
 from clearvision.imaging.metadata import iptc_of_photoshop, upright_xmp
 from clearvision.imaging.netpbm import deep_netpbm_size, read_deep_netpbm
 from clearvision.imaging.vips import UNKNOWN_RESOLUTION, VipsImage, call, has_field, libvips, reason, to_arrays, to_plain_colours
@@ -56,7 +56,6 @@ _PILLOW_READERS = {
     "tga": ("PIL.TgaImagePlugin", "TgaImageFile"),
     "ppm": ("PIL.PpmImagePlugin", "PpmImageFile"),
     "ico": ("clearvision.imaging.icons", "open_icon"),
-    "jxl": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
 }
 # Further packages that formats are read with, and the extra that brings each.
 _PACKAGES = {"heic": ("pillow_heif", "heif"), "jxl": ("pillow_jxl", "jxl")}
@@ -92,6 +91,10 @@ def read_picture(
         raise UsageError(f"{path} is a {form.name} file; pages are read from TIFF files only")
     if form.name == "heic" and is_installed("pillow_heif"):
         return read_heic(path, max_pixels=max_pixels)
+    if form.name == "jxl":
+        if not is_installed("pillow_jxl"):
+            raise _lacking(path, form)
+        return read_jxl(path, max_pixels=max_pixels)
     return (
         _read_with_libvips(path, form, max_pixels, page, in_memory) if form.loader else _read_with_pillow(path, form, max_pixels)
     )
@@ -193,45 +196,21 @@ def _with_metadata(
 def _read_with_pillow(path: Path, form: Format, max_pixels: int) -> Picture:
     if form.name == "ppm" and (deep := read_deep_netpbm(path, max_pixels=max_pixels)) is not None:
         return Picture(deep, format=form.name)
-    if form.name == "jxl" and not is_installed("pillow_jxl"):
-        raise _lacking(path, form)
     module, name = _PILLOW_READERS[form.name]
-    told = _jxl_head(path, max_pixels) if form.name == "jxl" else None
     reader = getattr(importlib.import_module(module), name)
     try:
         with path.open("rb") as file, reader(file) as image:
             check_size(path, image.width, image.height, max_pixels)
-            deep = told.bits > 8 if told is not None else _is_deep(image)
-            if image.mode in ("L", "LA", "RGB", "RGBA") and deep:
+            if image.mode in ("L", "LA", "RGB", "RGBA") and _is_deep(image):
                 logger.warning(
                     "%s holds more than 8 bits a sample and is read with 8; convert it to PNG or TIFF to keep them", path
                 )
-            if told is not None:
-                _upright_already(image, told)
             picture = picture_from_pil(image)
     except PictureError:
         raise
     except Exception as error:  # what Pillow's readers raise on damaged files is not a closed set
         raise PictureError(f"{path} is damaged, cut short or not readable as {form.name}: {error}") from error
     return Picture(**{**vars(picture), "format": form.name})
-
-
-def _jxl_head(path: Path, max_pixels: int) -> JxlHead:
-    """Return what a JPEG XL file says before it is decoded, which its plugin does at once."""
-    head = read_jxl_head(path)
-    check_size(path, head.width, head.height, max_pixels)
-    return head
-
-
-def _upright_already(image: Any, head: JxlHead) -> None:  # noqa: ANN401 - a Pillow reader
-    """Let a decoded JPEG XL picture say that it needs no turning, which its decoder has done, and carry its XMP."""
-    if image.jpeg:  # put together again as the JPEG file that it was made from, with its own metadata, not turned
-        return
-    exif = image.info.get("exif")
-    if exif:
-        image.info["exif"] = upright_exif(exif)
-    if head.xmp:
-        image.info["xmp"] = head.xmp
 
 
 def _is_deep(image: Any) -> bool:  # noqa: ANN401 - a Pillow reader

@@ -1,14 +1,26 @@
-"""What the head of a JPEG XL file says, and its XMP: the plugin that decodes it tells neither beforehand.
+"""JPEG XL, read through its plugin for Pillow where that is installed; its head and its XMP, which the plugin leaves out, here.
 
 Format: ISO/IEC 18181-1, SizeHeader and ImageMetadata; 18181-2, boxes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from clearvision.errors import PictureError
+from clearvision.imaging.convert import picture_from_pil
+from clearvision.imaging.exif import exif_dpi, upright_exif
+from clearvision.imaging.formats import check_size
+from clearvision.imaging.metadata import upright_xmp
+from clearvision.imaging.vips import first_line
+from clearvision.types import Picture
+
+logger = logging.getLogger(__name__)
 
 _CODESTREAM = b"\xff\x0a"
 _HEAD = 64  # bytes of the codestream that are looked at
@@ -64,6 +76,34 @@ def read_jxl_head(path: Path) -> JxlHead:
         return _head_of(_Bits(codestream[2:]), xmp)
     except (OSError, ValueError) as error:
         raise PictureError(f"{path} is damaged, cut short or not readable as jxl: {error}") from error
+
+
+def read_jxl(path: Path, *, max_pixels: int) -> Picture:
+    """Read a JPEG XL file.
+
+    Raises:
+        PictureError: if the file is damaged or has more than ``max_pixels``.
+    """
+    from pillow_jxl.JpegXLImagePlugin import JXLImageFile
+
+    head = read_jxl_head(path)
+    check_size(path, head.width, head.height, max_pixels)  # the plugin decodes at once
+    try:
+        with path.open("rb") as file, warnings.catch_warnings(), JXLImageFile(file) as image:
+            warnings.simplefilter("ignore")  # Pillow's, about damaged EXIF
+            if image.jpeg:  # put together again as the JPEG file that it was made from, with its own metadata, not turned
+                picture = picture_from_pil(image)
+            else:
+                exif = upright_exif(image.info.pop("exif", b""))
+                xmp = upright_xmp(head.xmp) if head.xmp else None
+                picture = replace(picture_from_pil(image), exif=exif, xmp=xmp, dpi=exif_dpi(exif or b""))
+    except Exception as error:  # what the plugin raises on damaged files is not a closed set
+        raise PictureError(f"{path} is damaged, cut short or not readable as jxl: {first_line(error)}") from error
+    if (picture.height, picture.width) != (head.height, head.width):
+        raise PictureError(f"{path} is damaged: the picture is not of the size that its header says")
+    if picture.pixels.dtype == np.uint8 and head.bits > 8:
+        logger.warning("%s holds more than 8 bits a sample and is read with 8; convert it to PNG or TIFF to keep them", path)
+    return replace(picture, format="jxl")
 
 
 def _parts(path: Path) -> tuple[bytes, bytes | None]:

@@ -92,6 +92,11 @@ def reason(error: Exception) -> str:
     return lines[-1] if lines else "no reason given"
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what another library says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def to_plain_colours(image: VipsImage, name: str) -> VipsImage:
     """Convert CMYK, LAB and other spaces to sRGB, with a warning in the log; grey and RGB come back untouched.
 

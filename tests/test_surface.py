@@ -9,7 +9,7 @@ import pytest
 
 import clearvision
 
-HEAVY = ("torch", "openvino", "pyvips", "PIL", "onnx", "tensorboard")
+HEAVY = ("torch", "openvino", "pyvips", "PIL", "onnx", "tensorboard", "flask", "waitress", "streamlit")
 
 
 def run_python(code: str) -> str:
@@ -72,5 +72,5 @@ def test_command_line_answers_without_heavy_imports() -> None:
     )
     out = run_python(code)
     assert out.splitlines()[-1] == "heavy:"
-    for command in ("upscale", "models", "train", "doctor"):
+    for command in ("upscale", "models", "train", "serve", "doctor"):
         assert command in out

@@ -341,6 +341,10 @@ def test_errors_become_problems_without_paths() -> None:
     full = PictureWriteError(f"cannot write {path}: No space left on device")
     full.__cause__ = OSError(28, "No space left on device")
     assert told(full) == (503, "storage")
+    assert told(OSError(28, "No space left on device")) == (503, "storage")
+    assert problem_of(ModelError("model file '/srv/models/studio.pth' is no image/png")).detail == (
+        "model file 'studio.pth' is no image/png"
+    )
     assert told(MemoryError()) == (500, "not-computed")
     assert told(EngineError("failed")) == (500, "not-computed")
     assert told(KeyError(str(path))) == (500, "internal")

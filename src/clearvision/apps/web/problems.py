@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,9 @@ BY_STATUS = {
 }
 
 
+_FOLDERS = re.compile(r"(?<![\w/])/(?:[^\s/'\"]+/)+")  # of the server: what a message names is told without where it lies
+
+
 class Problem(Exception):  # noqa: N818 - the term of RFC 9457
     """A request that is refused, or work that failed.
 
@@ -103,6 +108,9 @@ def problem_of(error: BaseException, *paths: Path) -> Problem:
     text = " ".join(str(error).split())
     for path in paths:
         text = text.replace(str(path), "the picture")
+    text = _FOLDERS.sub("", text)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Problem("storage", "the server's disk is full", retry_after=60)
     if isinstance(error, PictureWriteError):
         # with a cause it is the disk's fault, without one the picture does not fit its format
         slug = "storage" if error.__cause__ is not None else "result-too-large"

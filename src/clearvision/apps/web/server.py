@@ -28,7 +28,7 @@ from clearvision.errors import UsageError
 logger = logging.getLogger("clearvision.serve")
 
 PAGES = 16  # threads for all that does not wait for a picture
-CONNECTIONS = 500
+CONNECTIONS = 100  # beside those that wait for a picture; each may hold a body of the largest size on disk
 BACKLOG = 128  # connections that the system holds until they are taken
 IDLE = 30  # seconds that a connection may be silent
 HEADERS = 16_384  # bytes
@@ -177,7 +177,7 @@ def listen(settings: Settings, service: Service) -> _Server:
         sockinfo=(family, kind, protocol, address),
         threads=settings.max_visitors + PAGES,
         ident="",
-        connection_limit=CONNECTIONS,
+        connection_limit=settings.max_visitors + CONNECTIONS,
         channel_timeout=IDLE,
         cleanup_interval=5,
         recv_bytes=CHUNK,

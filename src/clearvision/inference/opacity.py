@@ -6,7 +6,6 @@ import numpy as np
 
 from clearvision.imaging import canvas
 from clearvision.imaging.vips import FULL
-from clearvision.inference.enlarge import Progress
 from clearvision.types import PixelArray
 
 _ROWS = 256  # put together at once, so that memory does not grow with the picture
@@ -29,11 +28,3 @@ def blended(resized: PixelArray, network: PixelArray) -> PixelArray:
         canvas.release(resized)
         canvas.release(network)
     return network
-
-
-def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
-    """Return the callbacks for the first and the second half of work that takes the same twice."""
-    if progress is None:
-        return None, None
-    told = progress
-    return lambda done, total: told(done, 2 * total), lambda done, total: told(total + done, 2 * total)

@@ -20,8 +20,9 @@ from clearvision.inference.consistency import back_project, check_corrections, c
 from clearvision.inference.enlarge import Enlarger, Outcome, Progress
 from clearvision.inference.ensemble import VIEWS
 from clearvision.inference.kinds import as_picture
-from clearvision.inference.opacity import blended, halves
+from clearvision.inference.opacity import blended
 from clearvision.inference.plan import USUAL, Budget, Plan, halo_for, plan_picture, target_size
+from clearvision.inference.progress import halves, part_of
 from clearvision.inference.wrap import Tileable, axes_of, renormalise, resize_wrapped, unwrapped, wrap_margin, wrapped
 from clearvision.types import ModelInfo, Picture, PixelArray
 from clearvision.zoo.catalogue import find_model
@@ -319,7 +320,7 @@ class Upscaler:
     ) -> PixelArray:
         """Return pixels (H, W, C) at the plan's size, by as many passes as it says."""
         for index in range(plan.passes):
-            part = _part_of(progress, index, plan.passes, self.info.scale)
+            part = part_of(progress, index, plan.passes, self.info.scale)
             pixels = self._pass(pixels, outcome, verify, part, begin if index == plan.passes - 1 else None)
         return self._fit(pixels, plan)
 
@@ -386,19 +387,6 @@ def _open(model: str | Path | Checkpoint, vividness: float | None) -> Checkpoint
     from clearvision.zoo.interpolate import at_vividness
 
     return at_vividness(model, vividness)
-
-
-def _part_of(progress: Progress | None, index: int, passes: int, scale: int) -> Progress | None:
-    """Return a callback for one of several passes, of which each has ``scale**2`` times the pixels of the one before."""
-    if progress is None:
-        return None
-    shares = [scale ** (2 * number) for number in range(passes)]
-
-    def part(done: int, total: int) -> None:
-        unit = total // shares[index]
-        progress(unit * sum(shares[:index]) + done, unit * sum(shares[:index]) + total + unit * sum(shares[index + 1 :]))
-
-    return part
 
 
 def _check_memory(plan: Plan) -> None:

@@ -22,11 +22,6 @@ __all__ = ["chromium", "new_page"]  # fixtures
 FEATURES = 16
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known that tests of pages carry."""
-    config.addinivalue_line("markers", "browser: drives a headless Chromium; skips where there is none")
-
-
 def tiny_span(name: str, scale: int) -> tuple[ModelInfo, dict[str, np.ndarray]]:
     """Return card and weights of a SPAN of one block in the deployed form, made without PyTorch."""
     draw = np.random.default_rng(scale)

@@ -144,7 +144,7 @@ Format = Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif ..
 Quality = Annotated[
     int | None,
     typer.Option(
-        metavar="Q", parser=console.whole_number, help="Of JPEG, WebP, AVIF and videos, 1 to 100.", rich_help_panel=FILES
+        metavar="Q", parser=console.whole_number, help="Of JPEG, WebP, AVIF, HEIC and videos, 1 to 100.", rich_help_panel=FILES
     ),
 ]
 

@@ -85,8 +85,9 @@ def ended(client: FlaskClient, address: str, **more: Any) -> dict[str, Any]:  # 
 class Process:
     """``clearvision serve`` as a process of its own."""
 
-    def __init__(self, weights: Path, data: Path, *options: str) -> None:
-        command = [sys.executable, "-W", "error", "-c", LAUNCH, str(weights), "serve", "--port", "0", "--data-dir", str(data)]
+    def __init__(self, weights: Path, data: Path, *options: str, before: str = "") -> None:
+        words = [str(weights), "serve", "--port", "0", "--data-dir", str(data)]
+        command = [sys.executable, "-W", "error", "-c", f"{before}\n{LAUNCH}", *words]
         self._process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -137,8 +138,8 @@ def process_of(weights_dir: Path, tmp_path: Path) -> Iterator[Callable[..., Proc
     """Return a function that starts a server in a process of its own."""
     with ExitStack() as stack:
 
-        def start(*options: str, weights: Path = weights_dir) -> Process:
-            process = Process(weights, tmp_path / "data", *options)
+        def start(*options: str, before: str = "") -> Process:
+            process = Process(weights_dir, tmp_path / "data", *options, before=before)
             stack.callback(lambda: process.end(signal.SIGKILL) if process._process.returncode is None else None)
             return process
 

@@ -137,6 +137,24 @@ def test_a_client_that_leaves_costs_no_more(server: Process, photo_writer: Calla
     assert b'outcome="bad-request"' in server.ask("/metrics")[1]
 
 
+def drip(connection: socket.socket) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def test_clients_that_dawdle_are_cut_off(process_of: Processes) -> None:
+    server = process_of(before="import clearvision.apps.web.server as server; server.HEADER_SECONDS = 0.5")
+    body = f"POST {UPSCALE} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 900000\r\n\r\n"
+    for begun in (b"GET / HTTP/1.1\r\nX: ", body.encode()):
+        with closing(connect(server)) as connection:
+            connection.sendall(begun)
+            with pytest.raises(OSError, match=r"reset|pipe"):
+                drip(connection)
+    assert server.end() == 0
+
+
 def test_an_address_that_is_taken_is_told(service_of: Services) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         service = service_of(port=taken.getsockname()[1], start=False)

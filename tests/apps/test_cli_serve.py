@@ -68,6 +68,9 @@ def test_a_key_is_shown_once_and_its_line_is_for_the_file(run: Callable, served:
     [
         (["--host", "0.0.0.0"], "lets every machine of the network use this server"),
         (["--workers", 0], "--workers (0) must be at least 1"),
+        (["--max-megapixels", "nan"], "--max-megapixels (nan) must be above 0"),
+        (["--keep-hours", "-1"], "--keep-hours (-1) must be a number that is not below 0"),
+        (["--port", "x"], "'x' is not a whole number"),
         (["--max-bytes", "many"], "--max-bytes 'many' is not a size"),
         (["--new-key", "an na"], "a key's name"),
         (["--keys", "missing"], "--keys missing cannot be read"),

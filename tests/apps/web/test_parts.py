@@ -298,7 +298,7 @@ def test_other_machines_are_let_in_on_purpose_only(host: str, tmp_path: Path) ->
         ({"workers": 0}, r"--workers \(0\) must be at least 1"),
         ({"port": 70_000}, "--port"),
         ({"max_seconds": -1}, r"--max-seconds \(-1\)"),
-        ({"keep_seconds": float("nan")}, "--keep"),
+        ({"keep_hours": float("nan")}, "--keep-hours"),
     ],
 )
 def test_wrong_settings_are_told(settings: dict, told: str, tmp_path: Path) -> None:

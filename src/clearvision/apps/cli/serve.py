@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from clearvision.apps.cli import console
-from clearvision.errors import MissingExtraError
+from clearvision.errors import MissingExtraError, UsageError
 
 ACCESS, LIMITS, RUNNING = "Who may use it", "Limits", "Running"
 PREFIX = "CLEARVISION_SERVE_"
@@ -19,12 +19,16 @@ def _option(*words: str, name: str, help: str, panel: str, **more: Any) -> Any: 
 
 
 def serve(
-    host: Annotated[str, _option(name="HOST", help="Address to listen on.", panel=RUNNING)] = "127.0.0.1",
-    port: Annotated[int, _option(name="PORT", help="Port; 0 for any free one.", panel=RUNNING)] = 8000,
+    host: Annotated[str, _option(name="HOST", metavar="ADDRESS", help="Address to listen on.", panel=RUNNING)] = "127.0.0.1",
+    port: Annotated[
+        int, _option(name="PORT", metavar="P", parser=console.whole_number, help="Port; 0 for any free one.", panel=RUNNING)
+    ] = 8000,
     data_dir: Annotated[
         Path, _option(name="DATA_DIR", metavar="DIR", help="Where jobs and their pictures are kept.", panel=RUNNING)
     ] = Path("clearvision-data"),
-    workers: Annotated[int, _option(name="WORKERS", help="Pictures computed at a time.", panel=RUNNING)] = 2,
+    workers: Annotated[
+        int, _option(name="WORKERS", metavar="N", parser=console.whole_number, help="Pictures computed at a time.", panel=RUNNING)
+    ] = 2,
     device: Annotated[str, _option(name="DEVICE", metavar="auto|cpu|cuda|mps", help="Where to compute.", panel=RUNNING)] = "auto",
     models_dir: Annotated[
         Path | None,
@@ -32,10 +36,24 @@ def serve(
     ] = None,
     api_only: Annotated[bool, _option("--api-only", name="API_ONLY", help="Leave the web site out.", panel=RUNNING)] = False,
     keep_hours: Annotated[
-        float, _option(name="KEEP_HOURS", help="Delete finished jobs and their pictures after so long.", panel=RUNNING)
+        float,
+        _option(
+            name="KEEP_HOURS",
+            metavar="H",
+            parser=console.number,
+            help="Delete finished jobs and their pictures after so long.",
+            panel=RUNNING,
+        ),
     ] = 24,
     drain_seconds: Annotated[
-        float, _option(name="DRAIN_SECONDS", help="On SIGTERM, time for running pictures to end.", panel=RUNNING)
+        float,
+        _option(
+            name="DRAIN_SECONDS",
+            metavar="S",
+            parser=console.number,
+            help="On SIGTERM, time for running pictures to end.",
+            panel=RUNNING,
+        ),
     ] = 30,
     keys: Annotated[
         Path | None, _option(name="KEYS", metavar="FILE", help="Ask for keys: a file of lines name:sha256.", panel=ACCESS)
@@ -61,17 +79,41 @@ def serve(
     max_bytes: Annotated[
         str, _option(name="MAX_BYTES", metavar="N", help="Most bytes of a request, such as 64M.", panel=LIMITS)
     ] = "64M",
-    max_megapixels: Annotated[float, _option(name="MAX_MEGAPIXELS", help="Most megapixels of a picture.", panel=LIMITS)] = 50,
+    max_megapixels: Annotated[
+        float,
+        _option(name="MAX_MEGAPIXELS", metavar="M", parser=console.number, help="Most megapixels of a picture.", panel=LIMITS),
+    ] = 50,
     max_result_megapixels: Annotated[
-        float, _option(name="MAX_RESULT_MEGAPIXELS", help="Most megapixels of a result.", panel=LIMITS)
+        float,
+        _option(
+            name="MAX_RESULT_MEGAPIXELS", metavar="M", parser=console.number, help="Most megapixels of a result.", panel=LIMITS
+        ),
     ] = 200,
-    max_seconds: Annotated[float, _option(name="MAX_SECONDS", help="Most seconds for one picture.", panel=LIMITS)] = 600,
-    max_waiting: Annotated[int, _option(name="MAX_WAITING", help="Jobs that may wait.", panel=LIMITS)] = 200,
+    max_seconds: Annotated[
+        float, _option(name="MAX_SECONDS", metavar="S", parser=console.number, help="Most seconds for one picture.", panel=LIMITS)
+    ] = 600,
+    max_waiting: Annotated[
+        int, _option(name="MAX_WAITING", metavar="N", parser=console.whole_number, help="Jobs that may wait.", panel=LIMITS)
+    ] = 200,
     max_visitors: Annotated[
-        int, _option(name="MAX_VISITORS", help="Requests that may wait for their picture at a time.", panel=LIMITS)
+        int,
+        _option(
+            name="MAX_VISITORS",
+            metavar="N",
+            parser=console.whole_number,
+            help="Requests that may wait for their picture at a time.",
+            panel=LIMITS,
+        ),
     ] = 64,
     client_waiting: Annotated[
-        int, _option(name="CLIENT_WAITING", help="Pictures that one client may have waiting.", panel=LIMITS)
+        int,
+        _option(
+            name="CLIENT_WAITING",
+            metavar="N",
+            parser=console.whole_number,
+            help="Pictures that one client may have waiting.",
+            panel=LIMITS,
+        ),
     ] = 20,
     max_stored: Annotated[
         str, _option(name="MAX_STORED", metavar="N", help="Most bytes of pictures kept, such as 20G.", panel=LIMITS)
@@ -101,15 +143,21 @@ def serve(
         origins=tuple(cors or ()),
         trusted_proxy=trust_proxy,
         max_bytes=console.byte_count(max_bytes, "--max-bytes"),
-        max_pixels=int(max_megapixels * 1e6),
-        max_result_pixels=int(max_result_megapixels * 1e6),
+        max_pixels=_pixels(max_megapixels, "--max-megapixels"),
+        max_result_pixels=_pixels(max_result_megapixels, "--max-result-megapixels"),
         max_seconds=max_seconds,
         max_waiting=max_waiting,
         max_visitors=max_visitors,
         client_waiting=client_waiting,
-        keep_seconds=keep_hours * 3600,
+        keep_hours=keep_hours,
         max_stored=console.byte_count(max_stored, "--max-stored"),
         drain_seconds=drain_seconds,
     )
     web.serve(settings, console.say)
     return console.DONE
+
+
+def _pixels(megapixels: float, option: str) -> int:
+    if not 0 < megapixels <= 1_000_000:  # NaN is neither
+        raise UsageError(f"{option} ({megapixels:g}) must be above 0 and at most 1000000")
+    return int(megapixels * 1e6)

@@ -11,6 +11,25 @@ from clearvision.errors import UsageError
 MEGAPIXEL = 1_000_000
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
+# What is checked in one way, with the options of the command line that set it.
+_COUNTS = {
+    "workers": "--workers",
+    "max_bytes": "--max-bytes",
+    "max_pixels": "--max-megapixels",
+    "max_result_pixels": "--max-result-megapixels",
+    "sync_pixels": "sync_pixels",
+    "max_visitors": "--max-visitors",
+    "max_waiting": "--max-waiting",
+    "client_waiting": "--client-waiting",
+    "max_stored": "--max-stored",
+}
+_NUMBERS = {
+    "max_seconds": "--max-seconds",
+    "sync_seconds": "sync_seconds",
+    "keep_hours": "--keep-hours",
+    "drain_seconds": "--drain-seconds",
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,7 +57,7 @@ class Settings:
         max_visitors: requests that may wait so at a time.
         max_waiting: jobs that may wait.
         client_waiting: of both, how many one key, or without keys one address, may have waiting.
-        keep_seconds: how long finished jobs and their pictures are kept.
+        keep_hours: how long finished jobs and their pictures are kept.
         max_stored: bytes of pictures on disk from which on no new ones are taken.
         drain_seconds: on SIGTERM, how long running work may go on; jobs that take longer go back to the queue.
     """
@@ -64,7 +83,7 @@ class Settings:
     max_visitors: int = 64
     max_waiting: int = 200
     client_waiting: int = 20
-    keep_seconds: float = 24 * 3600
+    keep_hours: float = 24
     max_stored: int = 20_000_000_000
     drain_seconds: float = 30
 
@@ -74,23 +93,12 @@ class Settings:
         Raises:
             UsageError: if a number is outside what is allowed, or other machines would be let in without a word.
         """
-        at_least_one = (
-            "workers",
-            "max_bytes",
-            "max_pixels",
-            "max_result_pixels",
-            "sync_pixels",
-            "max_visitors",
-            "max_waiting",
-            "client_waiting",
-            "max_stored",
-        )
-        for name in at_least_one:
+        for name, option in _COUNTS.items():
             if getattr(self, name) < 1:
-                raise UsageError(f"{_option(name)} ({getattr(self, name)}) must be at least 1")
-        for name in ("max_seconds", "sync_seconds", "keep_seconds", "drain_seconds"):
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"{_option(name)} ({getattr(self, name)}) must not be below 0")
+                raise UsageError(f"{option} ({getattr(self, name)}) must be at least 1")
+        for name, option in _NUMBERS.items():
+            if not 0 <= getattr(self, name) < float("inf"):  # NaN is neither
+                raise UsageError(f"{option} ({getattr(self, name):g}) must be a number that is not below 0")
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"--port ({self.port}) must be at least 0 and at most 65535")
         if self.key_file is None and not self.open and not self.on_loopback:
@@ -98,6 +106,11 @@ class Settings:
                 f"--host {self.host} lets every machine of the network use this server; "
                 "give --keys FILE, or --open if everybody may"
             )
+
+    @property
+    def keep_seconds(self) -> float:
+        """How long finished jobs are kept, in seconds."""
+        return 3600 * self.keep_hours
 
     @property
     def on_loopback(self) -> bool:
@@ -117,7 +130,3 @@ class Settings:
         for, only loopback's names are taken. They always are, for health checks from within.
         """
         return (*self.allowed_hosts, *LOOPBACK) if self.allowed_hosts or self.on_loopback else ()
-
-
-def _option(name: str) -> str:
-    return "--" + name.removesuffix("_seconds").replace("_", "-") if name != "max_seconds" else "--max-seconds"

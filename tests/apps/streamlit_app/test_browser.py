@@ -85,9 +85,14 @@ def test_picture_in_option_changed_result_out(page: Page, picture: Path, run: Ca
     assert Path(coming.value.path()).read_bytes() == (tmp_path / "cli.png").read_bytes()
 
 
-def test_divider_by_mouse_and_by_keys(page: Page, picture: Path) -> None:
+def test_viewer_by_mouse_and_by_keys(page: Page, picture: Path) -> None:
     give(page, picture)
     enlarge(page)
+    _slide(page)
+    _zoom(page)
+
+
+def _slide(page: Page) -> None:
     divider = page.get_by_role("slider", name="Divider between Your picture and Result")
     at = lambda: int(divider.get_attribute("aria-valuenow") or "-1")  # noqa: E731
     assert at() == 50
@@ -105,15 +110,17 @@ def test_divider_by_mouse_and_by_keys(page: Page, picture: Path) -> None:
         assert at() == pytest.approx(place, abs=1), key
 
 
-def test_zoom_by_buttons_keys_and_wheel_moves_all_panes_alike(page: Page, picture: Path) -> None:
-    give(page, picture)
-    enlarge(page)
+def _zoom(page: Page) -> None:
+    """Zoom and move two panes, which stay alike; the wheel scrolls the page until a picture was clicked."""
     button(page, "Side by side").click()
     level = page.get_by_role("status", name="Zoom level")
     panes = page.locator(".viewer .pane")
     assert panes.count() == 2
     places = lambda: [panes.nth(index).locator("img").first.evaluate("img => img.style.transform") for index in (0, 1)]  # noqa: E731
     button(page, "100 %").click()
+    panes.first.hover()
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(200)
     assert level.inner_text() == "100 %"
     panes.first.press("+")
     assert level.inner_text() == "125 %"
@@ -131,15 +138,25 @@ def test_zoom_by_buttons_keys_and_wheel_moves_all_panes_alike(page: Page, pictur
     assert int(level.inner_text().split()[0]) > 100
 
 
-def test_wheel_scrolls_the_page_until_the_picture_is_clicked(page: Page, picture: Path) -> None:
-    give(page, picture)
+@pytest.mark.slow
+def test_large_result_is_shown_pixel_for_pixel_where_it_is_looked_at(page: Page, tmp_path: Path) -> None:
+    y, x = np.mgrid[:800, :1040]
+    pixels = np.stack([x % 256, y % 256, (x + y) // 8 % 256], axis=2)
+    write_picture(picture_from_array(pixels.astype(np.uint8)), tmp_path / "large.png")
+    give(page, tmp_path / "large.png")
     enlarge(page)
-    level = page.get_by_role("status", name="Zoom level")
-    before = level.inner_text()
-    page.locator(".viewer .pane").hover(position={"x": 10, "y": 100})
-    page.mouse.wheel(0, -200)
-    page.wait_for_timeout(200)
-    assert level.inner_text() == before
+    page.get_by_text("Sent to the browser at 95% of its size").wait_for()
+    assert page.locator("img.part").count() == 0
+    button(page, "100 %").click()
+    part = page.locator("img.part").first
+    part.wait_for(state="attached")
+    frame = page.locator(".viewer .pane").bounding_box()
+    assert frame is not None
+    natural = part.evaluate("async img => { await img.decode(); return [img.naturalWidth, img.naturalHeight] }")
+    assert natural == [pytest.approx(frame["width"], abs=3), pytest.approx(frame["height"], abs=3)]  # a pixel for a pixel
+    covered = part.bounding_box()
+    assert covered is not None
+    assert (covered["x"], covered["y"]) == (pytest.approx(frame["x"], abs=2), pytest.approx(frame["y"], abs=2))
 
 
 def test_vividness_blends_at_once_and_the_file_is_computed(
@@ -209,7 +226,14 @@ def test_batch_comes_as_one_zip(page: Page, picture: Path, tmp_path: Path) -> No
     assert read_picture(tmp_path / "deep_x4.tif").pixels.dtype == np.uint16
 
 
-def test_pages_compare_models_and_show_cards_and_runs(page: Page, picture: Path) -> None:
+def test_pages_compare_models_show_cards_and_runs_and_fetch_nothing_from_elsewhere(
+    server: str, new_page: Callable[..., Page], picture: Path
+) -> None:
+    page = new_page()
+    page.set_default_timeout(LONG)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server)
     give(page, picture)
     page.get_by_role("link", name="Compare").click()
     button(page, "Compare").click()
@@ -221,20 +245,10 @@ def test_pages_compare_models_and_show_cards_and_runs(page: Page, picture: Path)
     page.frame_locator("iframe").get_by_role("heading", name="Curves").wait_for()
     page.get_by_role("link", name="Enlarge").click()
     page.get_by_text("wave.png").first.wait_for()  # what was given is still there
-
-
-def test_nothing_is_fetched_from_elsewhere(server: str, new_page: Callable[..., Page], picture: Path) -> None:
-    page = new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(server)
-    give(page, picture)
-    enlarge(page)
-    page.get_by_role("link", name="Training runs").click()
-    page.frame_locator("iframe").get_by_role("heading", name="Curves").wait_for()
     assert [url for url in asked if not url.startswith((server, "data:", "blob:", "about:"))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_is_ours_has_no_serious_fault_by_axe(server: str, new_page: Callable[..., Page], picture: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

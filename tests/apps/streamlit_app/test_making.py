@@ -233,11 +233,7 @@ def test_result_beyond_the_limit_is_refused_before_the_work(tmp_path: Path, shop
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        (
-            "photo.heic",
-            b"\0\0\0\x18ftypheic" + b"\0" * 40,
-            "photo.heic is a HEIC or other video-based file, which is not read here",
-        ),
+        ("layers.psd", b"8BPS" + b"\0" * 60, "layers.psd is a Photoshop file, which is not read here"),
         ("notes.txt", b"hello there, this is no picture", "notes.txt is not a picture"),
         ("empty.png", b"", "empty.png is empty"),
     ],

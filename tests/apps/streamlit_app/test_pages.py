@@ -155,10 +155,7 @@ def test_own_numbers_need_nothing_but_what_they_do(app: Callable[[str], Any], mo
 def test_batch_tells_what_failed_and_offers_the_rest(app: Callable[[str], Any]) -> None:
     whole = png()
     page = give(app("enlarge"), ("a.png", whole), ("b.png", whole[: len(whole) // 2]), ("notes.txt", b"no picture at all"))
-    assert [each.value for each in page.error] == [
-        "notes.txt is not a picture, or one of an unknown format; "
-        "JPEG, PNG, WebP, TIFF, AVIF, GIF, JPEG 2000, BMP, TGA, PPM and ICO are read"
-    ]
+    assert [each.value.partition(";")[0] for each in page.error] == ["notes.txt is not a picture, or one of an unknown format"]
     outcomes = make(page, "Enlarge all 2")
     assert [type(each) for each in outcomes] == [Finished, Failed]
     assert any("1 of 2 pictures made" in each.value for each in page.markdown)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clearvision.apps.streamlit_app.session import Session, remove_abandoned
+from clearvision.apps.streamlit_app.session import Attendance, Session, remove_abandoned
 from clearvision.apps.streamlit_app.work import Advance, CancelledError, Work, sentence
 from clearvision.errors import PictureError
 
@@ -107,6 +107,21 @@ def test_session_ends_with_its_folder_and_its_work() -> None:
     work.wait(SOON)
     assert work.state == "cancelled"
     assert not root.exists()
+
+
+def test_sessions_of_those_who_left_end_after_a_while() -> None:
+    here = {"a", "b"}
+    attendance = Attendance(here.__contains__, patience=0.05)
+    staying, leaving = Session(), Session()
+    attendance.enter("a", staying)
+    attendance.enter("b", leaving)
+    here.remove("b")
+    attendance.look()
+    assert not leaving.ended
+    time.sleep(0.1)
+    attendance.look()
+    assert (staying.ended, leaving.ended) == (False, True)
+    assert (staying.folder.exists(), leaving.folder.exists()) == (True, False)
 
 
 def test_new_work_of_a_page_cancels_what_it_did_before() -> None:

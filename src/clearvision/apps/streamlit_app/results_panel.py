@@ -83,13 +83,13 @@ def _show_download(made: Finished, vividness: float) -> None:
     visitor, shop = session(), workshop()
     place = f"{BETWEEN}-{made.path}-{vividness:g}"
     work = visitor.work(BETWEEN)
-    current = work if st.session_state.get(BETWEEN) == place else None
+    current = work if st.session_state.get(f"{BETWEEN}-of") == place else None
     if current is None:
         st.caption(f"The slider mixes the two pictures; the file at {vividness:g} is computed with the networks mixed.")
         if st.button(f"Compute the file at vividness {vividness:g}", type="primary"):
             task = partial(make_between, made, vividness, visitor.new_folder(), shop)
             visitor.begin(BETWEEN, Work(task, shop.turn))
-            st.session_state[BETWEEN] = place
+            st.session_state[f"{BETWEEN}-of"] = place
             st.rerun()
     elif current.busy:
         show_progress(BETWEEN)
@@ -159,13 +159,13 @@ def _show_trust(made: Finished) -> None:
     if made.facts.frames > 1 or made.facts.scale == 1:
         return
     visitor, shop = session(), workshop()
-    work = visitor.work(TRUST) if st.session_state.get(TRUST) == made.path else None
+    work = visitor.work(TRUST) if st.session_state.get(f"{TRUST}-of") == made.path else None
     if work is None:
         told = "Computes the picture from eight sides and marks where the results differ: there the network made detail up."
         if st.button("Where is detail made up?", help=told, icon=":material/troubleshoot:"):
             task = partial(make_trust_map, made, visitor.new_folder(), shop)
             visitor.begin(TRUST, Work(task, shop.turn))
-            st.session_state[TRUST] = made.path
+            st.session_state[f"{TRUST}-of"] = made.path
             st.rerun()
     elif work.busy:
         show_progress(TRUST)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,8 @@ _PREFIX = "clearvision-app-"
 class Session:
     """The folder and the work of one visitor.
 
-    The folder is removed, and the work cancelled, when nothing refers to the session any more, or when the server ends.
+    The folder is removed, and the work cancelled, by :meth:`end`, when nothing refers to the session any more, or when the
+    server ends.
 
     Attributes:
         folder: for this visitor's files alone.
@@ -27,7 +31,16 @@ class Session:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._works: dict[str, Work[Any]] = {}
         self._count = 0
-        weakref.finalize(self, _end, self.folder, self._works)
+        self._finalizer = weakref.finalize(self, _end, self.folder, self._works)
+
+    def end(self) -> None:
+        """Cancel the work and remove the folder."""
+        self._finalizer()
+
+    @property
+    def ended(self) -> bool:
+        """Whether that was done."""
+        return not self._finalizer.alive
 
     def new_folder(self) -> Path:
         """Return an empty folder in the visitor's."""
@@ -55,6 +68,48 @@ class Session:
         """Cancel the work of a page if it is under way, and drop it."""
         if (work := self._works.pop(place, None)) is not None:
             work.cancel()
+
+
+class Attendance:
+    """Ends the sessions of visitors who left; Streamlit itself keeps the last of them until others come.
+
+    Args:
+        is_here: tells of a visitor whether he is connected.
+        patience: seconds for which one may be away, as when a telephone sleeps.
+    """
+
+    def __init__(self, is_here: Callable[[str], bool], patience: float = 120.0) -> None:
+        self._is_here, self._patience = is_here, patience
+        self._sessions: dict[str, tuple[weakref.ref[Session], float]] = {}  # with when each was last seen
+        self._changing = threading.Lock()
+
+    def enter(self, visitor: str, session: Session) -> None:
+        """Take note of a visitor."""
+        with self._changing:
+            self._sessions[visitor] = weakref.ref(session), time.monotonic()
+
+    def look(self) -> None:
+        """End the sessions of those who have been away for too long."""
+        now = time.monotonic()
+        with self._changing:
+            for visitor, (reference, seen) in list(self._sessions.items()):
+                session = reference()
+                if session is not None and self._is_here(visitor):
+                    self._sessions[visitor] = reference, now
+                elif session is None or now - seen > self._patience:
+                    del self._sessions[visitor]
+                    if session is not None:
+                        session.end()
+
+    def keep_looking(self, every: float = 10.0) -> None:
+        """Look again and again, in a thread that ends with the server."""
+
+        def look() -> None:
+            while True:
+                time.sleep(every)
+                self.look()
+
+        threading.Thread(target=look, name="clearvision attendance", daemon=True).start()
 
 
 def remove_abandoned() -> None:

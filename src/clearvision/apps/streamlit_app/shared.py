@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from clearvision.apps.streamlit_app.making import Given, Workshop, take, told_of
-from clearvision.apps.streamlit_app.session import Session, remove_abandoned
+from clearvision.apps.streamlit_app.session import Attendance, Session, remove_abandoned
 from clearvision.apps.streamlit_app.settings import Settings
 from clearvision.errors import ClearVisionError
 
@@ -24,16 +25,29 @@ def workshop() -> Workshop:
     return Workshop(Settings.read())
 
 
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _attendance() -> Attendance:
+    attendance = Attendance(runtime.get_instance().is_active_session)
+    attendance.keep_looking()
+    return attendance
+
+
 def session() -> Session:
-    """Return what belongs to this visitor."""
-    if "session" not in st.session_state:
-        st.session_state.session = Session()
-    return st.session_state.session
+    """Return what belongs to this visitor; a new one where he was away for so long that the old one ended."""
+    found: Session | None = st.session_state.get("session")
+    if found is None or found.ended:
+        found = st.session_state.session = Session()
+        st.session_state.given = []
+        context = get_script_run_ctx()
+        if context is not None:
+            _attendance().enter(context.session_id, found)
+    return found
 
 
 def given_pictures() -> list[Given]:
     """Return the visitor's pictures, of any page."""
-    return st.session_state.setdefault("given", [])
+    session()
+    return st.session_state.given
 
 
 def show_intake(place: str) -> None:
@@ -49,8 +63,8 @@ def show_intake(place: str) -> None:
         "Drop pictures here",
         accept_multiple_files=True,
         key=f"{place}-upload-{count}",
-        help=f"JPEG, PNG, WebP, TIFF, AVIF, GIF, JPEG 2000, BMP, TGA, PPM and ICO, 8 or 16 bits, up to {limit}. "
-        "What a file is, is told by its contents. Files stay on this server until you leave, and are then removed.",
+        help=f"JPEG, PNG, WebP, TIFF, AVIF and more, with 8 or 16 bits, up to {limit}. "
+        "What a file is, is told by its contents. Files stay on this server and are removed two minutes after you leave.",
     )
     if uploaded:
         _take_all(uploaded)

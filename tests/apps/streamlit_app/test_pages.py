@@ -159,8 +159,9 @@ def test_batch_tells_what_failed_and_offers_the_rest(app: Callable[[str], Any]) 
     outcomes = make(page, "Enlarge all 2")
     assert [type(each) for each in outcomes] == [Finished, Failed]
     assert any("1 of 2 pictures made" in each.value for each in page.markdown)
-    assert "b.png is damaged" in str(page.dataframe[0].value)
-    assert str(page.session_state["session"].folder) not in str(page.dataframe[0].value)
+    assert page.table[0].value.iloc[0, 0] == "b.png"
+    assert page.table[0].value.iloc[0, 1].startswith("b.png is damaged")
+    assert str(page.session_state["session"].folder) not in str(page.table[0].value.to_dict())
 
 
 def test_truncated_picture_is_told_before_any_work(app: Callable[[str], Any]) -> None:

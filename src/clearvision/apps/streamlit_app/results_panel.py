@@ -34,7 +34,7 @@ def show_results(outcomes: list[Finished | Failed]) -> None:
     if len(outcomes) > 1:
         st.markdown(f"**{len(finished)} of {len(outcomes)} pictures made**")
     if failed:
-        st.dataframe([{"Picture": each.name, "Why nothing was made of it": each.why} for each in failed], hide_index=True)
+        st.table({"Picture": [each.name for each in failed], "Why nothing was made of it": [each.why for each in failed]})
     if not finished:
         return
     if len(finished) > 1:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from tests.apps.conftest import tiny_span
 from tests.apps.web.conftest import Services, client_of, ended
 from werkzeug.test import TestResponse
 
 from clearvision.apps.web.keys import new_key
 from clearvision.apps.web.problems import TYPE
+from clearvision.zoo.checkpoint import write_checkpoint
 
 UPSCALE, JOBS = "/api/v1/upscale", "/api/v1/jobs"
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -49,6 +52,34 @@ def test_a_picture_is_enlarged_by_forms_alone(run: Callable, client: FlaskClient
     deleted = client.post(address + "/delete", data={"form_token": token(client)}, headers=PAGE)
     assert (deleted.status_code, deleted.headers["Location"]) == (303, "/")
     assert client.get(address, headers=PAGE).status_code == 404
+
+
+def test_what_is_bundled_is_offered(service_of: Services, both_kinds: Path, run: Callable, photo: Path, tmp_path: Path) -> None:
+    client = client_of(service_of())
+    page = client.get("/", headers=PAGE).text
+    assert 'label="Restore at the same size"' in page
+    assert 'name="vividness"' in page
+    address = send(client, photo, model="restore-x1").headers["Location"]
+    assert ended(client, address + "/state")["result"]["width"] == 24
+    result = client.get(address + "/result")
+    assert "photo_restored.png" in result.headers["Content-Disposition"]
+    assert run("restore", photo, "-o", tmp_path / "cli").code == 0
+    assert result.data == (tmp_path / "cli" / "photo.png").read_bytes()
+    address = send(client, photo, model="clean-x2", vividness="0.25").headers["Location"]
+    assert ended(client, address + "/state")["state"] == "done"
+    assert run("upscale", photo, "-o", tmp_path / "mix", "--model", "clean-x2", "--vividness", 0.25).code == 0
+    assert client.get(address + "/result").data == (tmp_path / "mix" / "photo.png").read_bytes()
+
+
+@pytest.fixture
+def both_kinds(bundled_apart: Path) -> Path:
+    """Bundle a restorer and a vivid twin too."""
+    restorer, weights = tiny_span("restore-x1", 1)
+    write_checkpoint(bundled_apart / "restore-x1.safetensors", replace(restorer, task="restore"), weights)
+    twin, weights = tiny_span("clean-x2-vivid", 2)
+    weights = {name: value + 0.001 for name, value in weights.items()}
+    write_checkpoint(bundled_apart / "clean-x2-vivid.safetensors", twin, weights)
+    return bundled_apart
 
 
 def test_a_waiting_job_has_a_page_that_reloads_and_can_be_cancelled(service_of: Services, photo: Path) -> None:

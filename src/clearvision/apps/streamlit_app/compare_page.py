@@ -16,10 +16,11 @@ from clearvision.apps.streamlit_app.scores import PROTOCOL
 from clearvision.apps.streamlit_app.shared import given_pictures, session, show_intake, show_refusals, show_samples, workshop
 from clearvision.apps.streamlit_app.viewer import Pane, show_viewer
 from clearvision.apps.streamlit_app.work import Work
-from clearvision.zoo.catalogue import list_models, model_for
+from clearvision.zoo.catalogue import bundled_tasks, list_models, model_for
 
 PLACE = "compare"
 _MOST = 6  # models at once
+_USUAL = ("clean", "photo")  # of these tasks a model each is chosen at first
 
 
 def show() -> None:
@@ -57,10 +58,8 @@ def _choose(given: list[Given]) -> tuple[Given, list[str], float, Any]:
     if damage is None:
         factor = st.select_slider("Size", [2, 3, 4, 6, 8], 4, format_func=lambda each: f"{each}x", key="compare-size", **KEPT)
     models = [info for info in list_models() if info.scale > 1]
-    usual = list(dict.fromkeys(model_for(info.task, 4) for info in models))
-    names = st.multiselect(
-        "Models", [info.name for info in models], usual[:_MOST], max_selections=_MOST, key="compare-models", **KEPT
-    )
+    usual = [model_for(task, 4) for task in _USUAL if task in bundled_tasks()]
+    names = st.multiselect("Models", [info.name for info in models], usual, max_selections=_MOST, key="compare-models", **KEPT)
     return given[index], names, float(factor), damage
 
 

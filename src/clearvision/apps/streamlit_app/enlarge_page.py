@@ -56,7 +56,9 @@ def show() -> None:
 
 def _welcome() -> None:
     st.title("Make pictures larger and cleaner", anchor=False)
-    st.markdown("Everything is computed on this server. Nothing is sent elsewhere, and your files are removed two minutes after you leave.")
+    st.markdown(
+        "Everything is computed on this server. Nothing is sent elsewhere, and files are removed two minutes after you leave."
+    )
     with st.container(key="welcome"):
         show_intake(PLACE)
     show_samples(PLACE)

@@ -19,6 +19,7 @@ from clearvision.apps.streamlit_app.work import Work
 from clearvision.zoo.catalogue import bundled_tasks, list_models, model_for
 
 PLACE = "compare"
+_FORMATS = {"PSNR, dB": "%.2f", "SSIM": "%.4f", "Agreement, dB": "%.1f", "Seconds": "%.2f"}
 _MOST = 6  # models at once
 _USUAL = ("clean", "photo")  # of these tasks a model each is chosen at first
 
@@ -83,7 +84,8 @@ def _show_compared(compared: Compared) -> None:
         right = st.selectbox("On the right", places, len(panes) - 1, format_func=lambda place: panes[place].label)
     label = f"{compared.given.name} by {len(compared.candidates)} methods"
     show_viewer(panes, name=str(compared.source.path), key=PLACE, label=label, slider=(left, right), arrangement="panes")
-    st.dataframe([_row(each) for each in compared.candidates], hide_index=True)
+    formats = {name: st.column_config.NumberColumn(format=form) for name, form in _FORMATS.items()}
+    st.dataframe([_row(each) for each in compared.candidates], hide_index=True, column_config=formats)
     if any(each.scores for each in compared.candidates):
         st.caption(f"Against the original, protocol {PROTOCOL.name}: {PROTOCOL.summary}.")
     st.caption("Agreement: PSNR of the result, made small again, against what the model was given.")
@@ -91,5 +93,5 @@ def _show_compared(compared: Compared) -> None:
 
 def _row(each: Candidate) -> dict[str, Any]:
     agreement = each.scores.consistency if each.scores else each.consistency
-    figures = {} if each.scores is None else {"PSNR, dB": round(each.scores.psnr, 2), "SSIM": round(each.scores.ssim, 4)}
-    return {"Method": each.name, **figures, "Agreement, dB": agreement and round(agreement, 1), "Seconds": round(each.seconds, 2)}
+    figures = {} if each.scores is None else {"PSNR, dB": each.scores.psnr, "SSIM": each.scores.ssim}
+    return {"Method": each.name, **figures, "Agreement, dB": agreement, "Seconds": each.seconds}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from clearvision.errors import ModelError
@@ -59,4 +60,10 @@ def bundled_tasks() -> set[str]:
 
 def list_models() -> list[ModelInfo]:
     """Return the cards of all bundled models, sorted by name."""
-    return [read_info(path) for path in bundled_models().values()]
+    return [_card(path, path.stat().st_mtime_ns) for path in bundled_models().values()]
+
+
+@lru_cache(64)
+def _card(path: Path, modified: int) -> ModelInfo:
+    """Return a file's card, read once for as long as the file stays as it is: every picture asks for all of them."""
+    return read_info(path)

@@ -31,6 +31,7 @@ def form(path: Path, **options: object) -> dict[str, Any]:
         ("photo.png", {}, []),
         ("photo.jpg", {"scale": 2, "quality": 80, "metadata": "strip"}, ["--scale", 2, "--quality", 80, "--strip-metadata"]),
         ("photo.png", {"width": 50, "format": "webp", "tta": "true"}, ["--width", 50, "--format", "webp", "--tta"]),
+        ("photo.png", {"sharpen": 0.5}, ["--sharpen", 0.5]),
         ("photo.tif", {"model": "clean-x2", "megapixels": 0.01}, ["--model", "clean-x2", "--megapixels", 0.01]),
         ("photo.bmp", {}, []),
     ],

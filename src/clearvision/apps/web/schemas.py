@@ -40,6 +40,7 @@ class Options(BaseModel):
     quality: Annotated[int | None, Field(ge=1, le=100, description="Of JPEG, WebP and AVIF.")] = None
     metadata: Annotated[Literal["keep", "strip"], Field(description="Whether EXIF, XMP and IPTC stay.")] = "keep"
     tta: Annotated[bool, Field(description="Average eight views: better, eight times as slow.")] = False
+    sharpen: Annotated[float, Field(ge=0, le=1, description="How much the result is sharpened afterwards.")] = 0.0
     vividness: Annotated[
         float | None, Field(ge=0, le=1, description="From faithful (0) to vivid (1), for a model that has a vivid twin.")
     ] = None

@@ -249,6 +249,7 @@ class Workshop:
             device=self._settings.device,
             tta=options.tta,
             vividness=options.vividness,
+            sharpen=options.sharpen,
         )
         with self._lock:
             self._choices[key] = made

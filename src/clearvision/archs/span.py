@@ -164,7 +164,8 @@ class SPAN(nn.Module):
             if isinstance(module, Conv3XC) and not module.reparam:
                 conv = module.eval_conv
                 gain = _GAINS.get(name.rpartition(".")[2], 1.0)
-                gain = 4 * gain / self.img_range if name == "conv_1" else gain  # pixels deviate from their mean by about a quarter
+                if name == "conv_1":
+                    gain *= 4 / self.img_range  # pixels deviate from their mean by about a quarter
                 nn.init.normal_(conv.weight, std=gain * (conv.in_channels * 9) ** -0.5)
                 if conv.bias is not None:
                     nn.init.zeros_(conv.bias)

@@ -23,8 +23,8 @@ from clearvision.training.samples import COUNT, Sample
 PSNR, SSIM, VGG, CYCLE = "val/psnr_y", "val/ssim_y", "val/vgg", "val/cycle_psnr"
 HIGHER_IS_BETTER = {PSNR: True, SSIM: True, VGG: False}
 _WINDOW, _SMALLEST_FEATURES = 11, 32  # pixels that SSIM's window and VGG19's last block need
-# dB of an error that rounding to 8 bits makes, of variance 1/12: no result is closer to what the ground truth was rounded from, and a
-# restorer that leaves an undamaged picture alone would score infinity
+# dB of an error that rounding to 8 bits makes, of variance 1/12: no result is closer to what the ground truth was rounded from,
+# and a restorer that leaves an undamaged picture alone would score infinity
 _ROUNDING = 10 * np.log10(255**2 * 12)
 
 Pixels = NDArray[np.uint8]

@@ -26,7 +26,7 @@ from clearvision.apps.streamlit_app.making import (
     told_of,
 )
 from clearvision.apps.streamlit_app.preview import MOST_PIXELS, part_of, preview_of, shrunk
-from clearvision.apps.streamlit_app.results_panel import zipped
+from clearvision.apps.streamlit_app.results_panel import names_apart, zipped
 from clearvision.apps.streamlit_app.settings import Settings
 from clearvision.apps.streamlit_app.work import CancelledError
 from clearvision.errors import ClearVisionError, PictureError, UsageError
@@ -194,7 +194,17 @@ def test_one_bad_picture_does_not_stop_the_others(tmp_path: Path, shop: Workshop
     assert outcomes[1].why.startswith("b.png is damaged")
     assert (1 / 3, "Working on b.png (2 of 3)") in [(pytest.approx(share), what) for share, what in told]
     finished = [each for each in outcomes if isinstance(each, Finished)]
-    assert names_in(zipped(finished)) == ["a_x4.png", "a_x4_2.png"]
+    assert names_in(zipped(finished)) == ["a_x4_png.png", "a_x4_png_2.png"]
+
+
+def test_results_of_one_name_are_told_apart_as_the_command_line_does(tmp_path: Path, shop: Workshop) -> None:
+    session = new(tmp_path / "session")
+    sources = [given(session / "1", "a.png"), given(session / "1", "a.jpg"), given(session / "1", "b.png")]
+    choices = Choices(format="webp")
+    made = make_all(sources, choices, None, new(tmp_path / "out"), shop, silent)
+    assert main(["upscale", str(session / "1"), "-o", str(tmp_path / "cli"), "--format", "webp"]) == 0
+    ours = names_apart([each for each in made if isinstance(each, Finished)])
+    assert {name.replace("_x4", "") for name in ours} == {path.name for path in (tmp_path / "cli").glob("*.webp")}
 
 
 def names_in(data: bytes) -> list[str]:

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from clearvision.apps.streamlit_app.making import Failed, Finished
+from clearvision.apps.streamlit_app.runs_page import in_theme
 from clearvision.imaging.io import read_picture
+from clearvision.training.history import read_history
+from clearvision.training.page import to_html
 
 
 def png(height: int = 24, width: int = 32, seed: int = 0) -> bytes:
@@ -240,6 +243,14 @@ def test_runs_page_lists_what_lies_in_its_folder_and_nothing_else(app: Callable[
     choose(page, "Run", runs_dir / "first")
     assert page.get("progress")[0].proto.text == "Running: step 400 of 1,000"
     assert "PSNR-Y" in page.get("iframe")[0].proto.srcdoc
+
+
+def test_report_is_light_or_dark_as_the_app_is(runs_dir: Path) -> None:
+    page = to_html(read_history(runs_dir / "first"), [])
+    assert page.count("prefers-color-scheme") == 1
+    assert "@media all {" in in_theme(page, "dark")
+    assert "@media not all {" in in_theme(page, "light")
+    assert in_theme(page, None) == page
 
 
 def test_run_that_cannot_be_read_is_told(app: Callable[[str], Any], runs_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -114,18 +115,30 @@ def _download_all(finished: list[Finished]) -> None:
 
 
 def zipped(finished: list[Finished]) -> bytes:
-    """Return results as a ZIP file, under the names that the command line gives; of equal names the later ones are numbered."""
-    taken: set[str] = set()
+    """Return results as a ZIP file, under the names of :func:`names_apart`."""
     file = BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # pictures are packed already
-        for made in finished:
-            name, count = made.name, 1
-            while name.lower() in taken:
-                count += 1
-                name = f"{Path(made.name).stem}_{count}{Path(made.name).suffix}"
-            taken.add(name.lower())
+        for made, name in zip(finished, names_apart(finished), strict=True):
             archive.write(made.path, name)
     return file.getvalue()
+
+
+def names_apart(finished: list[Finished]) -> list[str]:
+    """Return a name for each result, as the command line gives them: of equal ones each says what its input was.
+
+    What is equal even then, which no folder could hold but several uploads can, is numbered.
+    """
+    wanted = Counter(made.name.lower() for made in finished)
+    names: list[str] = []
+    taken: Counter[str] = Counter()
+    for made in finished:
+        path = Path(made.name)
+        if wanted[made.name.lower()] > 1 and (suffix := Path(made.given.name).suffix):
+            path = path.with_stem(f"{path.stem}_{suffix[1:].lower()}")
+        taken[path.name.lower()] += 1
+        count = taken[path.name.lower()]
+        names.append(path.name if count == 1 else f"{path.stem}_{count}{path.suffix}")
+    return names
 
 
 def _show_facts(made: Finished) -> None:

@@ -15,6 +15,7 @@ from clearvision.training.samples import read_strips
 
 _OFTEN = 5.0  # seconds between two looks at a run
 _ALIVE = 300.0  # seconds after a run's last line for which it counts as running
+_DARK = "@media (prefers-color-scheme: dark)"
 _MOST = 200  # runs in the list
 
 
@@ -79,4 +80,9 @@ def _show_run(run: Path) -> None:
     running = isinstance(total, int) and history.last_step < total and time.time() - _last_sign(run) < _ALIVE
     if running and isinstance(total, int):
         st.progress(min(1.0, history.last_step / total), f"Running: step {history.last_step:,} of {total:,}")
-    st.iframe(page, height="content")
+    st.iframe(in_theme(page, st.context.theme.type), height="content")
+
+
+def in_theme(page: str, theme: str | None) -> str:
+    """Return a report that is light or dark as the app around it is, rather than as the system is; None leaves it as it is."""
+    return page if theme is None else page.replace(_DARK, "@media all" if theme == "dark" else "@media not all")

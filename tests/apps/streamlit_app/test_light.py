@@ -29,7 +29,8 @@ from clearvision.apps.streamlit_app.settings import Settings
 from clearvision.imaging.io import picture_from_array, write_picture
 path = Path({str(tmp_path)!r}) / "a.png"
 write_picture(picture_from_array(np.zeros((64, 64, 3), np.uint8)), path)
-made = make(Given("a.png", path, 64, 64), Choices(), Damage(4, "clearvision-app"), path.parent, Workshop(Settings.read()), lambda *_: 0)
+given, damage, shop = Given("a.png", path, 64, 64), Damage(4, "clearvision-app"), Workshop(Settings.read())
+made = make(given, Choices(), damage, path.parent, shop, lambda *_: 0)
 assert made.scores is not None
 """
     found = loaded_after(code)

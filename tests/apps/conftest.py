@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,17 @@ class Ran:
     @property
     def json(self) -> Any:  # noqa: ANN401
         return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """Put back what a command that owns its process, such as ``serve``, sets up for logging."""
+    root, names = logging.getLogger(), ("clearvision", "clearvision.serve", "waitress.queue")
+    levels, handlers = [logging.getLogger(name).level for name in names], list(root.handlers)
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(names, levels, strict=True):
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ class SPAN(nn.Module):
         last = self.upsampler[0]
         assert isinstance(last, nn.Conv2d)
         with torch.no_grad():
-            last.weight.mul_(0.1)
+            last.weight.mul_(0.01)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, lq: Tensor) -> Tensor:

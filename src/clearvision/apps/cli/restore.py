@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clearvision.apps.cli import console, flags
-from clearvision.apps.cli.work import Work, do, file_options
+from clearvision.apps.cli import flags
+from clearvision.apps.cli.work import Work, do
 
 TASK = "restore"  # of the model that is taken when none is named
 
@@ -67,7 +67,6 @@ def restore(
     from clearvision.zoo.catalogue import model_for
 
     model = model_for(TASK, 1) if model is None else model
-    limit = None if memory is None else console.byte_count(memory, "--memory")
     computing = {
         "precision": precision,
         "tta": tta,
@@ -76,15 +75,6 @@ def restore(
         "alpha": alpha,
         "sharpen": sharpen,
     }
-    files = file_options(
-        quality=quality,
-        dpi=dpi,
-        strip_metadata=strip_metadata,
-        no_provenance=no_provenance,
-        max_pixels=max_pixels,
-        pyramid=pyramid,
-        memory=limit,
-    )
     return do(
         Work(
             inputs=inputs,
@@ -93,9 +83,16 @@ def restore(
             model=model,
             wishes={"scale": 1.0, "width": None, "height": None, "megapixels": None},
             computing=computing,
-            running={"device": device, "tile": tile, "memory": limit},
-            files=files,
+            device=device,
+            tile=tile,
+            memory=memory,
             format=format,
+            quality=quality,
+            pyramid=pyramid,
+            dpi=dpi,
+            strip_metadata=strip_metadata,
+            no_provenance=no_provenance,
+            max_pixels=max_pixels,
             verify_tiles=verify_tiles,
             trust_map=trust_map,
             recursive=recursive,

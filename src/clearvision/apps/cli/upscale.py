@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clearvision.apps.cli import console, flags
-from clearvision.apps.cli.work import Work, do, file_options
+from clearvision.apps.cli.work import Work, do
 from clearvision.errors import UsageError
 
 AUTO = "auto"  # the model's name that stands for none
@@ -55,7 +55,6 @@ def upscale(
     seconds = None if time is None else console.duration(time, "--time")
     if seconds is not None and (model is not None or vividness is not None):
         raise UsageError(f"--time chooses the model; leave {'--model' if model is not None else '--vividness'} out")
-    limit = None if memory is None else console.byte_count(memory, "--memory")
     wishes = {"scale": scale, "width": width, "height": height, "megapixels": megapixels}
     computing = {
         "precision": precision,
@@ -67,15 +66,6 @@ def upscale(
         "alpha": alpha,
         "sharpen": sharpen,
     }
-    files = file_options(
-        quality=quality,
-        dpi=dpi,
-        strip_metadata=strip_metadata,
-        no_provenance=no_provenance,
-        max_pixels=max_pixels,
-        pyramid=pyramid,
-        memory=limit,
-    )
     return do(
         Work(
             inputs=inputs,
@@ -84,10 +74,18 @@ def upscale(
             model=model,
             wishes=wishes,
             computing=computing,
-            running={"device": device, "tile": tile, "memory": limit, "measure_consistency": measure_consistency},
+            device=device,
+            tile=tile,
+            memory=memory,
+            measure_consistency=measure_consistency,
             seconds=seconds,
-            files=files,
             format=format,
+            quality=quality,
+            pyramid=pyramid,
+            dpi=dpi,
+            strip_metadata=strip_metadata,
+            no_provenance=no_provenance,
+            max_pixels=max_pixels,
             verify_tiles=verify_tiles,
             trust_map=trust_map,
             recursive=recursive,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,17 @@ class Work:
         model: name or file, or None to choose by the picture.
         wishes: size of the results.
         computing: options of the upscaler that change pixels, by name.
-        running: its other options.
+        device: where to compute.
+        tile: longest side of a window, or None.
+        memory: most memory to take, as typed, or None.
+        measure_consistency: measure how far results give their inputs back.
         seconds: for all pictures together, or None for as long as it takes.
-        files: how files are read and written.
+        quality: of lossy formats, or None.
+        dpi: resolution to state, or None.
+        strip_metadata: leave EXIF, XMP and IPTC out.
+        no_provenance: do not note model and scale in the XMP.
+        max_pixels: most pixels of an input.
+        pyramid: write TIFF for viewers of very large pictures.
         format: of the results, or None for the inputs'.
         verify_tiles: prove that no cut between tiles shows.
         trust_map: write beside every result a map of where it is to be trusted.
@@ -51,8 +59,15 @@ class Work:
     model: str | None
     wishes: dict[str, Any]
     computing: dict[str, Any]
-    running: dict[str, Any]
-    files: FileOptions
+    device: str
+    tile: int | None
+    memory: str | None
+    quality: int | None
+    dpi: float | None
+    strip_metadata: bool
+    no_provenance: bool
+    max_pixels: int
+    pyramid: bool
     format: str | None
     verify_tiles: bool
     trust_map: bool
@@ -61,7 +76,33 @@ class Work:
     watching: bool
     dry_run: bool
     as_json: bool
+    measure_consistency: bool = False
     seconds: float | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """Bytes of memory that may be taken, or None; raises UsageError for what is no size."""
+        return None if self.memory is None else console.byte_count(self.memory, "--memory")
+
+    @cached_property
+    def files(self) -> FileOptions:
+        """How files are read and written; raises UsageError for values outside what is allowed."""
+        from clearvision.inference.files import FileOptions
+        from clearvision.inference.plan import USUAL, Budget
+
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"quality ({self.quality}) must be at least 1 and at most 100")
+        if self.dpi is not None and not 1 <= self.dpi <= 65_535:
+            raise UsageError(f"dpi ({self.dpi:g}) must be at least 1 and at most 65535")
+        return FileOptions(
+            self.quality,
+            self.dpi,
+            self.strip_metadata,
+            not self.no_provenance,
+            self.max_pixels,
+            self.pyramid,
+            (USUAL if self.limit is None else Budget.of(self.limit)).in_memory,
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -85,33 +126,15 @@ class Work:
         """Open the models."""
         from clearvision.inference.choosing import Upscalers
 
-        return Upscalers(self.model, self.wishes, **self.computing, **self.running)
-
-
-def file_options(
-    *,
-    quality: int | None,
-    dpi: float | None,
-    strip_metadata: bool,
-    no_provenance: bool,
-    max_pixels: int,
-    pyramid: bool,
-    memory: int | None,
-) -> FileOptions:
-    """Return how files are to be read and written, within so many bytes of memory.
-
-    Raises:
-        UsageError: if a value is outside what is allowed.
-    """
-    from clearvision.inference.files import FileOptions
-    from clearvision.inference.plan import USUAL, Budget
-
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality ({quality}) must be at least 1 and at most 100")
-    if dpi is not None and not 1 <= dpi <= 65_535:
-        raise UsageError(f"dpi ({dpi:g}) must be at least 1 and at most 65535")
-    in_memory = (USUAL if memory is None else Budget.of(memory)).in_memory
-    return FileOptions(quality, dpi, strip_metadata, not no_provenance, max_pixels, pyramid, in_memory)
+        return Upscalers(
+            self.model,
+            self.wishes,
+            device=self.device,
+            tile=self.tile,
+            memory=self.limit,
+            measure_consistency=self.measure_consistency,
+            **self.computing,
+        )
 
 
 def do(work: Work) -> int:
@@ -138,7 +161,7 @@ def _do_videos(work: Work) -> int:
         "--watch": work.watching,
         "--time": work.seconds,
         "--verify-tiles": work.verify_tiles,
-        "--consistency": work.running.get("measure_consistency"),
+        "--consistency": work.measure_consistency,
         "-o -": work.out == Path("-"),
     }
     video.refuse({name: bool(value) for name, value in pictures_only.items()})
@@ -157,9 +180,10 @@ def _do_pictures(work: Work) -> int:
     from clearvision.apps.cli.pipes import expand, piped
     from clearvision.apps.cli.report import Meter
 
+    files = work.files  # a wrong value is told before stdin is read
     with piped(expand(work.inputs), work.out, work.format) as (sources, target):
         find = partial(plan_jobs, sources, target, label=work.label, format=work.format, recursive=work.recursive)
-        chain = Chain(work.upscalers(), work.files, Manifests(work.settings), work.verify_tiles, work.trust_map)
+        chain = Chain(work.upscalers(), files, Manifests(work.settings), work.verify_tiles, work.trust_map)
         if work.watching:
             return _watch(partial(find, some=False), chain)
         planned = find()

@@ -38,14 +38,15 @@ def test_each_metric_gets_its_network_and_file(tmp_path: Path, monkeypatch: pyte
     files = {name: tmp_path / f"{name}.pth" for name in ("alexnet", "vgg16", "vgg19", "inception")}
     for path in files.values():
         path.touch()
-    metrics = ["psnr", "lpips_alex", "lpips_vgg", "vgg19", "fid"]
+    metrics = ["psnr", "lpips_alex", "lpips_vgg", "unit_vgg19", "vgg19", "fid"]
     opened = open_learned(metrics, weights=files, device="cpu")
-    assert list(opened) == ["lpips_alex", "lpips_vgg", "vgg19"]
+    assert list(opened) == ["lpips_alex", "lpips_vgg", "unit_vgg19", "vgg19"]
     assert opened["vgg19"](np.zeros(1), np.zeros(1)) == 0.5
     assert open_features(metrics, weights=files, device="cpu") is not None
     assert made == [
         (("alex",), "alexnet.pth", "cpu"),
         (("vgg",), "vgg16.pth", "cpu"),
+        (("vgg19",), "vgg19.pth", "cpu"),
         ((), "vgg19.pth", "cpu"),
         ((), "inception.pth", "cpu"),
     ]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from clearvision.archs.vgg import VGGFeatures
 from clearvision.errors import ImageShapeError, ModelError, UsageError
 from clearvision.metrics.perceptual import Lpips, Vgg19Distance
 
@@ -70,6 +71,17 @@ def test_vgg19_distance_of_the_reference(pictures: Pictures, make_weights: Weigh
     expected = {"conv5_4": 0.008660723455250263, "relu5_4": 0.004432555288076401, "relu4_3": 0.03552747145295143}
     found = {layer: Vgg19Distance(weights=path, layer=layer)(sr, gt) for layer in expected}
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_over_vgg19_every_channel_counts_alike(pictures: Pictures, make_weights: Weights) -> None:
+    gt, sr = pictures(48, 40)
+    path = make_weights("vgg19", with_biases(VGG19))
+    layers = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")
+    features = VGGFeatures(path)
+    seen = [features(torch.from_numpy(picture.transpose(2, 0, 1)[None] / np.float32(255)), layers) for picture in (sr, gt)]
+    cosines = [torch.cosine_similarity(*(maps[layer].double() for maps in seen), dim=1).mean() for layer in layers]
+    expected = sum(2 - 2 * float(cosine) for cosine in cosines)  # of vectors of length 1, their squared distance
+    assert Lpips("vgg19", weights=path)(sr, gt) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.fixture

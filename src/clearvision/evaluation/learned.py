@@ -42,6 +42,7 @@ def open_learned(
     makers: dict[str, Callable[[Path], LearnedMetric]] = {
         "lpips_alex": lambda file: perceptual.Lpips("alex", weights=file, device=where),
         "lpips_vgg": lambda file: perceptual.Lpips("vgg", weights=file, device=where),
+        "unit_vgg19": lambda file: perceptual.Lpips("vgg19", weights=file, device=where),
         "vgg19": lambda file: perceptual.Vgg19Distance(weights=file, device=where),
     }
     return {name: makers[name](file) for name, file in files.items()}

@@ -33,9 +33,10 @@ _NAMES |= {
     "lr_consistency": "LR-consistency",
     "lpips_alex": "LPIPS (AlexNet)",
     "lpips_vgg": "LPIPS (VGG16)",
+    "unit_vgg19": "unit VGG19 distance",
     "vgg19": "VGG19 distance",
 }
-_DIGITS = {"ssim": 4, "ms_ssim": 4, "global_ssim": 4, "lpips_alex": 4, "lpips_vgg": 4}
+_DIGITS = {"ssim": 4, "ms_ssim": 4, "global_ssim": 4, "lpips_alex": 4, "lpips_vgg": 4, "unit_vgg19": 4}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ except ImportError as error:
 
 _HEADS = Path(__file__).parent / "data" / "lpips_heads.safetensors"
 _ALEXNET_TAPS = (1, 4, 7, 9, 11)
+_VGG_TAPS = {
+    "vgg16": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
+    "vgg19": ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4"),
+}
 _ALEXNET_SMALLEST = 31  # below it the second pooling has nothing left
 
 
@@ -40,7 +44,8 @@ class Lpips:
     """LPIPS v0.1 with the published channel weights; lower is nearer, equal pictures have 0.
 
     Args:
-        net: the network: ``alex``, which papers report most, or ``vgg``, VGG16.
+        net: the network: ``alex``, which papers report most, ``vgg``, VGG16, or ``vgg19``, for which no channel weights were
+            learned: all are 1, as in the authors' uncalibrated distance, and its values are not LPIPS.
         weights: its file, ``.pth`` or ``.safetensors``; None takes the official one in the user's cache.
         device: PyTorch's name of the device.
 
@@ -49,22 +54,25 @@ class Lpips:
         ModelError: if the file is missing, unreadable or of another network.
     """
 
-    def __init__(self, net: Literal["alex", "vgg"] = "alex", *, weights: str | Path | None = None, device: str = "cpu") -> None:
-        if net not in ("alex", "vgg"):
-            raise UsageError(f"LPIPS network '{net}' is unknown; known: alex, vgg")
-        if net == "alex":
+    def __init__(
+        self, net: Literal["alex", "vgg", "vgg19"] = "alex", *, weights: str | Path | None = None, device: str = "cpu"
+    ) -> None:
+        if net not in ("alex", "vgg", "vgg19"):
+            raise UsageError(f"LPIPS network '{net}' is unknown; known: alex, vgg, vgg19")
+        backbone: Literal["alexnet", "vgg16", "vgg19"] = "alexnet" if net == "alex" else "vgg16" if net == "vgg" else "vgg19"
+        if backbone == "alexnet":
             layers, taps, smallest = _alexnet_layers(), _ALEXNET_TAPS, _ALEXNET_SMALLEST
         else:
-            layers, index, smallest = vgg_layers("vgg16", "relu5_3")
-            taps = tuple(index[name] for name in ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"))
+            layers, index, smallest = vgg_layers(backbone, _VGG_TAPS[backbone][-1])
+            taps = tuple(index[name] for name in _VGG_TAPS[backbone])
         self._smallest = smallest
         self._device = device
         self._features = FeatureChain(layers, taps)
-        backbone = "alexnet" if net == "alex" else "vgg16"
         load_weights(self._features, find_backbone(backbone, weights), backbone)
         self._features.to(device)
-        heads = read_state(_HEADS)
-        self._heads = [heads[f"{net}.{layer}"].view(1, -1, 1, 1).to(device) for layer in range(len(taps))]
+        heads = {} if backbone == "vgg19" else read_state(_HEADS)
+        flat = torch.ones(1)
+        self._heads = [heads.get(f"{net}.{layer}", flat).view(1, -1, 1, 1).to(device) for layer in range(len(taps))]
 
     @torch.inference_mode()
     def __call__(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

@@ -180,11 +180,16 @@ def test_upscale_with_vividness(
     checkpoint = read_checkpoint(bundled / "clean-x2.safetensors")
     vivid = {name: value * np.float32(1.5) for name, value in checkpoint.weights.items()}
     for name, weights in (("photo-x2", checkpoint.weights), ("photo-x2-vivid", vivid)):
-        write_checkpoint(tmp_path / f"{name}.safetensors", replace(checkpoint.info, name=name), weights)
+        write_checkpoint(tmp_path / f"{name}.safetensors", replace(checkpoint.info, name=name, task="photo"), weights)
+    clean = read_checkpoint(bundled / "clean-x4.safetensors")
+    write_checkpoint(tmp_path / "clean-x4.safetensors", clean.info, clean.weights)
     monkeypatch.setattr("clearvision.zoo.catalogue.WEIGHTS_DIR", tmp_path)
     ran = run("upscale", photo, "--model", "photo-x2", "--vividness", "0.5", "-o", tmp_path / "out.png", "--json")
     assert ran.code == 0, ran.err
     assert ran.json["pictures"][0]["model"] == "photo-x2+photo-x2-vivid@0.5"
+    ran = run("upscale", photo, "--vividness", "0.5", "-o", tmp_path / "unnamed.png", "--scale", "2", "--json")
+    assert ran.json["pictures"][0]["choice"].endswith(": chose photo-x2+photo-x2-vivid@0.5, since vividness needs twins")
+    assert (tmp_path / "unnamed.png").read_bytes() == (tmp_path / "out.png").read_bytes()
     assert "vividness (2) must be at least 0" in run("upscale", photo, "--model", "photo-x2", "--vividness", "2").err
 
 

@@ -32,7 +32,7 @@ def test_names_and_paths(tmp_path: Path) -> None:
     mine = tmp_path / "mine.safetensors"
     mine.touch()
     assert find_model(mine) == find_model(str(mine)) == mine
-    with pytest.raises(ModelError, match=r"unknown model 'clean-4x'; did you mean 'clean-x4'\? Bundled: clean-x2, clean-x2-fast, "):
+    with pytest.raises(ModelError, match=r"unknown model 'clean-4x'; did you mean 'clean-x4'\? Bundled: clean-x2, "):
         find_model("clean-4x")
     with pytest.raises(ModelError, match=r"unknown model 'zzz'\. Bundled: "):
         find_model("zzz")

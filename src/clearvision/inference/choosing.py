@@ -13,7 +13,7 @@ from clearvision.inference.plan import target_size
 from clearvision.inference.timing import hurried
 from clearvision.inference.upscaler import Upscaler
 from clearvision.types import ModelInfo, Picture
-from clearvision.zoo.catalogue import bundled_models, bundled_tasks, model_for
+from clearvision.zoo.catalogue import VIVID, bundled_pairs, bundled_tasks, list_models, model_for
 
 TASK = "clean"  # of the model that is taken when none is named and nothing speaks for another; always bundled
 NATIVE = 4  # the factor when neither a size nor a model is named
@@ -50,7 +50,8 @@ class Upscalers:
     """The upscaler for each picture: the named model's, or that of the bundled model that suits it and the wished size.
 
     Args:
-        model: a bundled model's name, the path of a model file, or None to choose by the picture.
+        model: a bundled model's name, the path of a model file, or None to choose by the picture; with ``vividness`` among those
+            that have a vivid twin.
         wishes: size of the results; without any, four times that of the picture or the named model's own scale.
         models: where open models are kept, to be shared by several of these.
         haste: how many steps down to smaller networks, where the model is chosen by the picture; see
@@ -105,10 +106,8 @@ class Upscalers:
 
     def twins_of(self, upscaler: Upscaler) -> list[Upscaler]:
         """Return the faithful and the vivid twin of a bundled model, or nothing."""
-        from clearvision.zoo.interpolate import VIVID
-
         stem = upscaler.info.name.removesuffix(VIVID)
-        if not {stem, stem + VIVID} <= set(bundled_models()):
+        if stem not in bundled_pairs():
             return []
         options = {name: value for name, value in self._options.items() if name != "vividness"}
         return [Upscaler(stem, vividness=value, **options) for value in (0.0, 1.0)]
@@ -127,6 +126,9 @@ class Upscalers:
         return Upscalers(self._model, self.wishes, models=self._models, haste=haste, **self._options)
 
     def _suited(self, factor: float, task: str = TASK) -> str:
+        if self._options.get("vividness") is not None and (pairs := bundled_pairs()):  # it has a meaning for these alone
+            tasks = [info.task for info in list_models() if info.name in pairs]
+            return model_for(task if task in tasks else tasks[0], factor, among=pairs)
         return hurried(model_for(task if task in bundled_tasks() else TASK, factor), self._haste)
 
 
@@ -139,4 +141,6 @@ def choice_in_words(diagnosis: Diagnosis, info: ModelInfo) -> str:
     """Return what was found and chosen, in a line."""
     if info.task == diagnosis.family:
         return f"{diagnosis.text}: chose {info.name}"
-    return f"{diagnosis.text}: chose {info.name}, since no model of the '{diagnosis.family}' family is bundled"
+    lacking = f"no model of the '{diagnosis.family}' family is bundled"
+    why = "vividness needs twins" if diagnosis.family in bundled_tasks() else lacking
+    return f"{diagnosis.text}: chose {info.name}, since {why}"

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from clearvision.types import ModelInfo
-from clearvision.zoo.catalogue import bundled_models
+from clearvision.zoo.catalogue import VIVID, bundled_models
 from clearvision.zoo.checkpoint import read_info
-from clearvision.zoo.interpolate import VIVID
 
 MARGIN = 1.2  # what is not the network: reading, rounding and writing compete with it for the same cores
 

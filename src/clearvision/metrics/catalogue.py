@@ -46,9 +46,7 @@ _ALL = (
         "lpips_alex", "", False, "gt", "Learned perceptual distance v0.1 over AlexNet (Zhang et al. 2018).", weights="alexnet"
     ),
     Metric("lpips_vgg", "", False, "gt", "Learned perceptual distance v0.1 over VGG16 (Zhang et al. 2018).", weights="vgg16"),
-    Metric(
-        "unit_vgg19", "", False, "gt", "LPIPS's distance over VGG19 with all weights 1 (Zhang et al. 2018).", weights="vgg19"
-    ),
+    Metric("unit_vgg19", "", False, "gt", "LPIPS's distance over VGG19 with all weights 1 (Zhang et al. 2018).", weights="vgg19"),
     Metric("vgg19", "", False, "gt", "Mean squared distance of VGG19 features conv5_4.", weights="vgg19"),
     Metric("fid", "", False, "gt", "Frechet inception distance between the two sets (Heusel et al. 2017).", "inception", False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from clearvision.types import ModelInfo
 from clearvision.zoo.checkpoint import read_info
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
+VIVID = "-vivid"  # NAME and NAME-vivid are twins: the same network, faithful and perceptual
 
 
 def bundled_models() -> dict[str, Path]:
@@ -35,16 +37,27 @@ def find_model(model: str | Path) -> Path:
     raise ModelError(f"unknown model '{model}'{hint} Bundled: {', '.join(bundled)}; or give the path of a model file")
 
 
-def model_for(task: str, scale: float) -> str:
+def bundled_pairs() -> list[str]:
+    """Return the names of the bundled models that have a vivid twin."""
+    bundled = bundled_models()
+    return [name for name in bundled if name + VIVID in bundled]
+
+
+def model_for(task: str, scale: float, *, among: Collection[str] | None = None) -> str:
     """Return the name of the bundled model of a task whose scale best serves a factor.
 
     The nearest native scale not below the factor wins, so that only shrinking remains; above all of them, the largest. Of several
     variants, such as ``photo-x4`` and ``photo-x4-vivid``, the plain name wins, which sorts before the others.
 
+    Args:
+        task: the family, such as ``photo``.
+        scale: the factor.
+        among: names that alone come into question; None for all.
+
     Raises:
         ModelError: if no bundled model has the task.
     """
-    cards = [info for info in list_models() if info.task == task]
+    cards = [info for info in list_models() if info.task == task and (among is None or info.name in among)]
     if not cards:
         known = ", ".join(sorted(bundled_tasks()))
         raise ModelError(f"no bundled model for task '{task}'; there are models for: {known}")

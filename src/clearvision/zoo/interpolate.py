@@ -16,10 +16,9 @@ import numpy as np
 
 from clearvision.errors import ModelError, UsageError
 from clearvision.types import ModelInfo
-from clearvision.zoo.catalogue import bundled_models, find_model
+from clearvision.zoo.catalogue import VIVID, bundled_models, bundled_pairs, find_model
 from clearvision.zoo.checkpoint import Checkpoint, read_checkpoint
 
-VIVID = "-vivid"  # NAME and NAME-vivid are twins: the same network, faithful and perceptual
 SHOWN = 4
 RELATED = 0.5  # cosine of the weights: near 1 after fine-tuning, near 0 for networks trained apart; half way is a lax bound
 
@@ -90,9 +89,8 @@ def twins(model: str | Path) -> tuple[Path, Path]:
     faithful, vivid = path.with_name(stem + suffix), path.with_name(stem + VIVID + suffix)
     if faithful.is_file() and vivid.is_file():
         return faithful, vivid
-    bundled = bundled_models()
-    pairs = [name for name in bundled if name + VIVID in bundled]
-    lacking = (vivid if faithful.is_file() else faithful).name if path not in bundled.values() else f"{stem}{VIVID}"
+    pairs = bundled_pairs()
+    lacking = (vivid if faithful.is_file() else faithful).name if path not in bundled_models().values() else f"{stem}{VIVID}"
     raise ModelError(
         f"vividness needs twins, and '{stem}' has none: there is no '{lacking}'; "
         + (f"bundled models with twins: {', '.join(pairs)}" if pairs else "no bundled model has twins")

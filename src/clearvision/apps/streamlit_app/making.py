@@ -22,8 +22,7 @@ from clearvision.inference.naming import result_suffix
 from clearvision.inference.plan import target_size
 from clearvision.inference.trust import as_picture, spread_of
 from clearvision.types import Picture
-from clearvision.zoo.catalogue import bundled_models
-from clearvision.zoo.interpolate import VIVID
+from clearvision.zoo.catalogue import VIVID, bundled_pairs
 
 MEASURED = 16_000_000  # pixels of a result up to which its agreement with the input is measured: 2 seconds at most
 _LONGEST_NAME = 80  # letters; file systems take 255 bytes
@@ -241,8 +240,7 @@ def make_trust_map(finished: Finished, folder: Path, shop: Workshop, advance: Ad
 
 def has_twin(model: str) -> bool:
     """Whether a bundled model has a faithful and a vivid form."""
-    stem = model.removesuffix(VIVID)
-    return {stem, stem + VIVID} <= set(bundled_models())
+    return model.removesuffix(VIVID) in bundled_pairs()
 
 
 def _vivid_twin(made: Made, source: Path, choices: Choices, folder: Path, shop: Workshop, advance: Advance) -> Preview | None:

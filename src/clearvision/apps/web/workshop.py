@@ -30,9 +30,8 @@ from clearvision.inference.ensemble import VIEWS
 from clearvision.inference.files import FileOptions, Made, enlarge_ready, read_ready, write_made
 from clearvision.inference.naming import result_suffix
 from clearvision.types import Picture
-from clearvision.zoo.catalogue import bundled_models
+from clearvision.zoo.catalogue import VIVID, bundled_models
 from clearvision.zoo.checkpoint import read_info
-from clearvision.zoo.interpolate import VIVID
 
 AHEAD = 3  # pictures that may be read or written beside those that are computed
 ROOM = 1_500_000_000  # bytes that the pixels of all open pictures may take

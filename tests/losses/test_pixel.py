@@ -4,7 +4,7 @@ import torch
 
 from clearvision.errors import ImageShapeError
 from clearvision.losses import LOSSES
-from clearvision.losses.pixel import frequency, total_variation
+from clearvision.losses.pixel import frequency, grid, total_variation
 
 SMALL = (1, 2, 5, 4)
 
@@ -45,6 +45,21 @@ def test_total_variation() -> None:
     assert float(total_variation(ramp + 2 * torch.arange(3.0).view(3, 1))) == 3
     assert float(total_variation(torch.ones(1, 3, 4, 4))) == 0
     assert float(LOSSES["tv"](ramp, torch.zeros(1, 1, 3, 4))) == 1
+
+
+def test_grid_sees_what_repeats_and_nothing_else() -> None:
+    pattern = torch.zeros(4, 4)
+    pattern[1, 2] = 1
+    repeated = pattern.repeat(5, 6)
+    gt = torch.rand(2, 3, 20, 24)
+    assert float(grid(gt + 0.16 * repeated, gt)) == pytest.approx(0.01 * 15 / 16 * 2, rel=1e-4)  # 1/16 far off, 15 a little
+    assert float(grid(gt + 0.1, gt)) == pytest.approx(0, abs=1e-6)
+    ramp = torch.arange(24.0).expand(2, 3, 20, 24) / 24
+    assert float(grid(ramp + 0.16 * repeated, ramp)) == pytest.approx(0.01 * 15 / 16 * 2, rel=1e-4)
+    assert float(grid(gt + 0.16 * repeated, gt, period=3)) < 0.005
+    assert float(grid((gt + 0.16 * repeated)[..., :19, :23], gt[..., :19, :23])) > 0.015
+    with pytest.raises(ImageShapeError, match="grid of period 8 needs 8 pixels a side, got 9x7"):
+        grid(torch.rand(1, 3, 7, 9), torch.rand(1, 3, 7, 9), period=8)
 
 
 @pytest.mark.parametrize("kind", LOSSES)

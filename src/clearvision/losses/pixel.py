@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clearvision.errors import ImageShapeError
 from clearvision.losses.inputs import compared, widened
 
 CHARBONNIER_EPS = 1e-3  # Lai et al., "Deep Laplacian Pyramid Networks", CVPR 2017, section 3.3
@@ -54,3 +55,26 @@ def frequency(sr: Tensor, gt: Tensor) -> Tensor:
     sr, gt = compared(sr, gt)
     # The other half of the spectrum mirrors this one; the transform is linear, so that one does for both pictures.
     return torch.view_as_real(torch.fft.rfft2(sr - gt, norm="ortho")).abs().mean()
+
+
+def grid(sr: Tensor, gt: Tensor, period: int = 4) -> Tensor:
+    """Return how much of the error repeats every ``period`` pixels: the pattern that sub-pixel convolutions leave.
+
+    The error is averaged over all pixels of one phase, so that what does not repeat goes away; the mean absolute deviation of
+    the phases of a picture's channel from their mean is the loss. Odena et al., "Deconvolution and Checkerboard Artifacts",
+    Distill 2016, tell where the pattern comes from; measuring it so is ours.
+
+    Args:
+        sr: (B, C, H, W), at least ``period`` pixels a side; what is over at the right and the bottom is not looked at.
+        gt: the same shape.
+        period: of the pattern in pixels, the network's scale.
+
+    Raises:
+        ImageShapeError: if the shapes differ or a side is too short.
+    """
+    sr, gt = compared(sr, gt)
+    rows, columns = (side // period * period for side in sr.shape[-2:])
+    if not rows or not columns:
+        raise ImageShapeError(f"grid of period {period} needs {period} pixels a side, got {sr.shape[-1]}x{sr.shape[-2]}")
+    phases = F.pixel_unshuffle((sr - gt)[..., :rows, :columns], period).mean((-2, -1)).unflatten(1, (-1, period**2))
+    return (phases - phases.mean(-1, keepdim=True)).abs().mean()

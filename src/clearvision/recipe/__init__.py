@@ -18,7 +18,7 @@ from clearvision.recipe.loop import (
     Train,
     TrapezoidSchedule,
 )
-from clearvision.recipe.losses import FeatureLoss, Loss, MsSsimL1, PixelLoss, loss_names
+from clearvision.recipe.losses import FeatureLoss, GridLoss, Loss, MsSsimL1, PixelLoss, loss_names
 from clearvision.recipe.objectives import Adversarial, Cycle, Discriminator, Fidelity, Likelihood, Objective
 from clearvision.recipe.reading import check_discriminator, check_network, load_recipe, recipe_from_plain, stage_recipes
 from clearvision.recipe.whole import Card, Recipe, Stage
@@ -34,6 +34,7 @@ __all__ = [
     "FeatureLoss",
     "Fidelity",
     "Freeze",
+    "GridLoss",
     "Guard",
     "Likelihood",
     "LinearSchedule",

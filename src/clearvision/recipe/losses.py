@@ -30,6 +30,14 @@ class MsSsimL1(_Part):
     alpha: float = Field(default=0.84, ge=0, le=1, description="share of the MS-SSIM part")
 
 
+class GridLoss(_Part):
+    """What of the error repeats every few pixels, as sub-pixel convolutions leave it."""
+
+    kind: Literal["grid"] = "grid"
+    weight: float = Field(default=1.0, gt=0, description="factor on this term")
+    period: int = Field(default=4, ge=2, description="of the pattern in pixels: the network's scale")
+
+
 class FeatureLoss(_Part):
     """A difference between VGG19's features of sr and gt; ``style`` compares their Gram matrices."""
 
@@ -43,10 +51,10 @@ class FeatureLoss(_Part):
     criterion: Literal["l1", "mse"] = Field(default="l1", description="how features are compared")
 
 
-Loss = Annotated[PixelLoss | MsSsimL1 | FeatureLoss, Field(discriminator="kind")]
+Loss = Annotated[PixelLoss | MsSsimL1 | GridLoss | FeatureLoss, Field(discriminator="kind")]
 
 
-def loss_names(losses: Sequence[PixelLoss | MsSsimL1 | FeatureLoss]) -> list[str]:
+def loss_names(losses: Sequence[PixelLoss | MsSsimL1 | GridLoss | FeatureLoss]) -> list[str]:
     """Return the name under which each term is logged: ``loss/g_<kind>``, a second one of a kind ``loss/g_<kind>_2``."""
     seen: Counter[str] = Counter()
     names = []

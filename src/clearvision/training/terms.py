@@ -12,9 +12,10 @@ from clearvision.archs.vgg import VGGFeatures, vgg_index
 from clearvision.errors import RecipeError
 from clearvision.losses import FEATURE_LOSSES, LOSSES
 from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS
+from clearvision.losses.pixel import grid
 from clearvision.losses.structural import ms_ssim_l1
 from clearvision.metrics.backbones import find_backbone
-from clearvision.recipe import FeatureLoss, Loss, MsSsimL1, PixelLoss, Recipe, loss_names
+from clearvision.recipe import FeatureLoss, GridLoss, Loss, MsSsimL1, PixelLoss, Recipe, loss_names
 
 Term = Callable[[Tensor, Tensor], Tensor]
 
@@ -70,6 +71,8 @@ def _term(loss: Loss, features: VGGFeatures | None) -> Term:
             return LOSSES[loss.kind]
         case MsSsimL1():
             return partial(ms_ssim_l1, alpha=loss.alpha)
+        case GridLoss():
+            return partial(grid, period=loss.period)
         case FeatureLoss():
             assert features is not None  # opened because a loss needs it
             return FEATURE_LOSSES[loss.kind](features, loss.layers, loss.criterion)

@@ -102,7 +102,7 @@ class VGGFeatures(nn.Module):
         self.features = nn.Sequential(*layers)
         load_weights(self, path, net)
         self.to(dtype)
-        self.to(memory_format=torch.channels_last)  # in which convolutions in bfloat16 are several times faster
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # where bfloat16 is several times faster
 
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Return what the named layers put out, (B, C, h, w) each, for image (B, 3, H, W), RGB in [0, 1].

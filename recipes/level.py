@@ -1,8 +1,8 @@
 """Take out of a vivid model what it adds to every picture alike: a tint, and a pattern that repeats with its scale.
 
 Command: ``python recipes/level.py VIVID.safetensors FAITHFUL PICTURE... --out OUT.safetensors``
-For every phase of the scale and every channel, the mean difference to the faithful twin over pictures that were trained on moves into
-the bias of the last convolution. Pictures are named on the command line, so that none that is held out is among them.
+For every phase of the scale and every channel, the mean difference to the faithful twin over pictures that were trained on moves
+into the bias of the last convolution. Pictures are named on the command line, so that none that is held out is among them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def main() -> None:
     tint, pattern = by_channel.mean(1), by_channel - by_channel.mean(1, keepdim=True)
     print("tint taken out, grey levels of R, G, B:", [round(255 * float(value), 2) for value in tint])
     print("pattern taken out, root mean square:", round(255 * float(pattern.square().mean().sqrt()), 2))
-    levelled = {**checkpoint.info.training, "levelled": f"tint and pattern of {len(options.pictures)} training pictures taken out"}
+    levelled = {
+        **checkpoint.info.training,
+        "levelled": f"tint and pattern of {len(options.pictures)} training pictures taken out",
+    }
     write_checkpoint(
         options.out,
         dataclasses.replace(checkpoint.info, training=levelled),

@@ -1,8 +1,9 @@
 """Make a finished run's best weights the bundled model of their name, if they score higher on the validation split.
 
 Command: ``python recipes/bundle.py runs/clean-x4/best.safetensors --figure "Set5 x4 PSNR-Y=31.5"``
-The weights are stored in float16; the card takes the run's facts and the figures given. Measure them with
-``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it elsewhere first, and the comparison is left out.
+The weights are stored in float16, and of files that the run read (``init``, ``vgg``) the names alone; the card takes the run's facts
+and the figures given. Measure them with ``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it elsewhere first, and the
+comparison is left out.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def main() -> None:
         figures[key] = float(value)
     info = dataclasses.replace(made.info, figures=figures)
     target = options.to or WEIGHTS_DIR / f"{name}.safetensors"
-    write_checkpoint(target, info, made.weights, made.recipe, half=True)
+    recipe = dict(made.recipe or {})
+    recipe |= {key: Path(recipe[key]).name for key in ("init", "vgg") if recipe.get(key)}
+    write_checkpoint(target, info, made.weights, recipe, half=True)
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, {figures}")
 
 

@@ -1,9 +1,9 @@
 """Make a finished run's best weights the bundled model of their name, if they score higher on the validation split.
 
 Command: ``python recipes/bundle.py runs/clean-x4/best.safetensors --figure "Set5 x4 PSNR-Y=31.5"``
-The weights are stored in float16, and of files that the run read (``init``, ``vgg``) the names alone; the card takes the run's
-facts and the figures given. Measure them with ``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it elsewhere first,
-and the comparison is left out.
+The weights are stored in float16, and of files that the run read (``init``, ``vgg``) the names alone; the card takes the
+run's facts and the figures given. Measure them with ``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it
+elsewhere first, and the comparison is left out.
 """
 
 from __future__ import annotations

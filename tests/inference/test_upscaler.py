@@ -182,9 +182,11 @@ def test_resampled_floats_do_not_overshoot(upscaler: Upscaler) -> None:
     assert (result.min(), result.max()) == (0.0, 1.0)
 
 
-def test_values_beyond_one_of_a_float_picture_are_kept(upscaler: Upscaler) -> None:
+def test_values_beyond_one_of_a_float_picture_are_kept(span: Checkpoint) -> None:
+    silent = {name: value * (not name.startswith("upsampler")) for name, value in span.weights.items()}
+    upscaler = Upscaler(replace(span, weights=silent), precision="f32")  # its bilinear skip alone
     bright = soft_noise(20, 24) + 1
-    assert np.abs(resize(upscaler(bright), 5, 6) - resize(bright, 5, 6)).mean() < 0.3  # cut off at 1 it would be 0.5
+    assert np.abs(resize(upscaler(bright), 5, 6) - resize(bright, 5, 6)).mean() < 0.1
 
 
 def test_opaque_alpha_stays_opaque_and_edges_take_no_colour_from_what_is_transparent(upscaler: Upscaler) -> None:

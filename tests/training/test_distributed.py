@@ -29,11 +29,12 @@ train(load_recipe(Path(sys.argv[1])), data=Path(sys.argv[2]), out=Path(sys.argv[
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo between processes")
 def test_two_processes_equal_one_with_the_double_batch(tiny: Any, tmp_path: Path, data: Path) -> None:  # noqa: ANN401
-    """Weights agree to 1e-5 after five steps; the second process has a folder of its own, and leaves it alone."""
+    """Weights agree to 1e-6 after five steps; the second process has a folder of its own, and leaves it alone."""
 
     def recipe(batch: int) -> Any:  # noqa: ANN401
         phases = [{"gt_size": 16, "batch_size": batch}]
-        return tiny.recipe(phases=phases, precision="f32", total_steps=5, optimizer={"rate": 1e-3}, clip_norm=0.05)
+        smooth = {"losses": [{"kind": "mse"}]}  # the last bit may turn the sign that is L1's gradient
+        return tiny.recipe(None, smooth, phases=phases, precision="f32", total_steps=5, optimizer={"rate": 1e-3}, clip_norm=0.05)
 
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe(1).model_dump(mode="json")))
     with socket.socket() as free:
@@ -51,9 +52,9 @@ def test_two_processes_equal_one_with_the_double_batch(tiny: Any, tmp_path: Path
     train(recipe(2), data=data, out=tmp_path / "one", device="cpu")
     one, two = (tiny.state(tmp_path / name)["nets"]["g"] for name in ("one", "rank0"))
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(two[name], value, atol=1e-6, rtol=0)
     assert not (tmp_path / "rank1").exists()
-    losses = [tiny.rows(tmp_path / name)[0]["loss/g_l1"] for name in ("one", "rank0")]
+    losses = [tiny.rows(tmp_path / name)[0]["loss/g_mse"] for name in ("one", "rank0")]
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-4)
 
 

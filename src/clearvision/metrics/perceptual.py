@@ -32,6 +32,7 @@ except ImportError as error:
     ) from error
 
 _HEADS = Path(__file__).parent / "data" / "lpips_heads.safetensors"
+_BACKBONES: dict[str, Literal["alexnet", "vgg16", "vgg19"]] = {"alex": "alexnet", "vgg": "vgg16", "vgg19": "vgg19"}
 _ALEXNET_TAPS = (1, 4, 7, 9, 11)
 _VGG_TAPS = {
     "vgg16": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
@@ -57,9 +58,9 @@ class Lpips:
     def __init__(
         self, net: Literal["alex", "vgg", "vgg19"] = "alex", *, weights: str | Path | None = None, device: str = "cpu"
     ) -> None:
-        if net not in ("alex", "vgg", "vgg19"):
-            raise UsageError(f"LPIPS network '{net}' is unknown; known: alex, vgg, vgg19")
-        backbone: Literal["alexnet", "vgg16", "vgg19"] = "alexnet" if net == "alex" else "vgg16" if net == "vgg" else "vgg19"
+        if net not in _BACKBONES:
+            raise UsageError(f"LPIPS network '{net}' is unknown; known: {', '.join(_BACKBONES)}")
+        backbone = _BACKBONES[net]
         if backbone == "alexnet":
             layers, taps, smallest = _alexnet_layers(), _ALEXNET_TAPS, _ALEXNET_SMALLEST
         else:
@@ -70,9 +71,9 @@ class Lpips:
         self._features = FeatureChain(layers, taps)
         load_weights(self._features, find_backbone(backbone, weights), backbone)
         self._features.to(device)
-        heads = {} if backbone == "vgg19" else read_state(_HEADS)
-        flat = torch.ones(1)
-        self._heads = [heads.get(f"{net}.{layer}", flat).view(1, -1, 1, 1).to(device) for layer in range(len(taps))]
+        heads = read_state(_HEADS)
+        alike = torch.ones(1)  # for a network that has none
+        self._heads = [heads.get(f"{net}.{layer}", alike).view(1, -1, 1, 1).to(device) for layer in range(len(taps))]
 
     @torch.inference_mode()
     def __call__(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

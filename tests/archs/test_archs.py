@@ -106,6 +106,7 @@ def test_refused_arguments(build: Callable[[], nn.Module], message: str) -> None
         (lambda: SPAN(feature_channels=2), 21),
         (lambda: SPAN(feature_channels=2, upscale=2, skip="bilinear"), 21),
         (lambda: SPAN(feature_channels=2, upscale=1, unshuffle=2, skip="bilinear"), 43),
+        (lambda: SPAN(feature_channels=2, unshuffle=2, skip="bilinear"), 43),
         (lambda: SRVGGNetCompact(num_feat=2, num_conv=16), 18),
         (lambda: SRVGGNetCompact(num_feat=2, num_conv=32), 34),
         (lambda: RRDBNet(num_feat=2, num_grow_ch=1), 349),

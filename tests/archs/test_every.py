@@ -59,6 +59,7 @@ TINY: dict[str, tuple[type[nn.Module], Hyper]] = {
         {"num_in_ch": 1, "num_out_ch": 1, "feature_channels": 8, "num_block": 1, "upscale": 3, "reparam": True},
     ),
     "span x1, unshuffled": (SPAN, {"feature_channels": 8, "num_block": 1, "upscale": 1, "unshuffle": 2}),
+    "span x4, unshuffled": (SPAN, {"feature_channels": 8, "num_block": 1, "unshuffle": 2, "skip": "bilinear"}),
     "srvgg x4": (SRVGGNetCompact, {"num_feat": 8, "num_conv": 3}),
     "srvgg x2, relu": (SRVGGNetCompact, {"num_feat": 8, "num_conv": 2, "upscale": 2, "act_type": "relu"}),
     "srvgg x3, grey, leakyrelu": (

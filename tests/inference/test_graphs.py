@@ -26,6 +26,8 @@ NETWORKS = [
     ("span", {**TINY, "upscale": 2, "bias": False, "rgb_mean": [0.1, 0.2, 0.3]}),
     ("span", {**TINY, "upscale": 1, "skip": "bilinear"}),
     ("span", {**TINY, "upscale": 1, "skip": "bilinear", "unshuffle": 2}),
+    ("span", {**TINY, "upscale": 2, "skip": "bilinear", "unshuffle": 2}),
+    ("span", {**TINY, "upscale": 3, "unshuffle": 2}),
     ("span", {**TINY, "upscale": 2, "num_in_ch": 1, "num_out_ch": 1, "skip": "bilinear"}),
     ("span", {"feature_channels": 8, "num_block": 1, "upscale": 2, "reparam": True}),
     ("srvgg", {"num_feat": 16, "num_conv": 3}),
@@ -80,6 +82,7 @@ def test_full_size_span_keeps_its_default_arguments(checkpoint_of: MakeCheckpoin
         ("span", {**TINY, "skip": "bilinear"}, "upsampler.0"),
         ("span", {**TINY, "skip": "bilinear", "upscale": 3}, "upsampler.0"),
         ("span", {**TINY, "skip": "bilinear", "upscale": 1, "unshuffle": 2}, "upsampler.0"),
+        ("span", {**TINY, "skip": "bilinear", "upscale": 4, "unshuffle": 2}, "upsampler.0"),
         ("srvgg", {"num_feat": 16, "num_conv": 1, "upscale": 2}, "body.4"),
     ],
 )

@@ -24,6 +24,7 @@ def checkpoint(arch: str, factor: int, **hyper: Any) -> tuple[Checkpoint, nn.Mod
     [
         ("span", 4, {"feature_channels": 16, "num_block": 2, "upscale": 4}),
         ("span", 3, {"feature_channels": 16, "num_block": 1, "upscale": 3}),
+        ("span", 2, {"feature_channels": 16, "num_block": 1, "upscale": 2, "unshuffle": 2}),
         ("srvgg", 2, {"num_feat": 16, "num_conv": 2, "upscale": 2}),
         ("rrdbnet", 4, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 4}),
         ("rrdbnet", 2, {"num_feat": 16, "num_block": 1, "num_grow_ch": 8, "scale": 2}),

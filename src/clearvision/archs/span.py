@@ -13,7 +13,7 @@ Reference: hongyuanyu/SPAN, basicsr/archs/span_arch.py (Apache-2.0). Parameter n
 
 Three options are ours. ``skip="bilinear"`` adds the bilinearly enlarged input to the output, so that an untrained network already
 interpolates; the paper has no such skip. ``reparam=False`` (the default) trains the folded 3x3 convolutions directly.
-``unshuffle=2`` folds 2x2 pixels of lq into channels first, so that a network of scale 1 costs a quarter and sees twice as far.
+``unshuffle=2`` folds 2x2 pixels of lq into channels first, so that the trunk costs a quarter and sees twice as far.
 
 Shapes: B batch, C = feature_channels, h w of lq, H = h * scale, W = w * scale.
 Receptive radius: 3 * num_block + 3 pixels of lq (21 with six blocks), as every operation is a 3x3 convolution or pointwise;
@@ -110,10 +110,10 @@ class SPAN(nn.Module):
         rgb_mean: subtracted from lq, one value a channel; a single-channel network uses their mean.
         skip: ``"bilinear"`` adds the enlarged input to the output, ``"none"`` is the paper's network.
         reparam: train the re-parameterised branches; they fold when training ends.
-        unshuffle: side of the square of pixels folded into channels, with ``upscale`` 1 only; lq's sides must be multiples of it.
+        unshuffle: side of the square of lq's pixels folded into channels; lq's sides must be multiples of it.
 
     Raises:
-        UsageError: if pixels are to be folded and enlarged at once.
+        UsageError: if ``unshuffle`` is less than 1.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class SPAN(nn.Module):
         unshuffle: int = 1,
     ) -> None:
         super().__init__()
-        if unshuffle < 1 or (unshuffle > 1 and upscale != 1):
-            raise UsageError(f"unshuffle ({unshuffle}) of SPAN must be 1, or more with upscale 1; upscale is {upscale}")
+        if unshuffle < 1:
+            raise UsageError(f"unshuffle ({unshuffle}) of SPAN must be 1 or more")
         self.unshuffle = unshuffle
         self.upscale, self.num_block, self.img_range, self.skip = upscale, num_block, img_range, skip
         self.num_in_ch, self.num_out_ch = num_in_ch, num_out_ch

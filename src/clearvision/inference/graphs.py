@@ -162,9 +162,14 @@ def span(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
             after_first = feat
     fused = builder.conv(ops.concat([head, builder.conv(feat, "conv_2"), after_first, first], 1), "conv_cat")
     sr = builder.conv(fused, "upsampler.0")
-    if hyper.get("skip", "none") == "bilinear":
-        sr = ops.add(sr, builder.folded(lq, fold) if fold > 1 else builder.enlarge(lq, _bilinear_kernels(scale), scale, channels))
-    return builder.pixel_shuffle(builder.in_float32(sr), scale * fold)
+    if hyper.get("skip", "none") == "none":
+        return builder.pixel_shuffle(builder.in_float32(sr), scale * fold)
+    if scale == 1:
+        return builder.pixel_shuffle(builder.in_float32(ops.add(sr, builder.folded(lq, fold))), fold)
+    enlarged = builder.enlarge(lq, _bilinear_kernels(scale), scale, channels)
+    if fold == 1:
+        return builder.pixel_shuffle(builder.in_float32(ops.add(sr, enlarged)), scale)
+    return ops.add(builder.pixel_shuffle(builder.in_float32(sr), scale * fold), builder.pixel_shuffle(enlarged, scale))
 
 
 def srvgg(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:

@@ -228,7 +228,7 @@ def bytes_per_pixel(info: ModelInfo, precision: str) -> int:
         return 18 * width * (info.scale // 2) ** 2 + result
     if info.arch == "srvgg":
         return 3 * info.hyper.get("num_feat", 64) * size + result
-    return 8 * info.hyper.get("feature_channels", 48) * size + result
+    return 8 * info.hyper.get("feature_channels", 48) * size // info.hyper.get("unshuffle", 1) ** 2 + result
 
 
 def _attention_bytes(info: ModelInfo) -> int:

@@ -55,7 +55,7 @@ def model_cost(checkpoint: Checkpoint) -> ModelCost:
     parameters = sum(value.size for value in arrays.values())
     kernels = {name: value.size for name, value in arrays.items() if name.endswith("weight") and value.ndim == 4}
     if info.arch in ("span", "srvgg"):
-        return ModelCost(parameters, sum(kernels.values()) / info.scale**2)
+        return ModelCost(parameters, sum(kernels.values()) / (info.scale * info.hyper.get("unshuffle", 1)) ** 2)
     if info.arch == "rrdbnet":
         # where scales 1 and 2 gather pixels 4x4 and 2x2 for the body, the result has 4 times its sides
         sides = 4 if info.hyper.get("unshuffle", True) else info.scale

@@ -1,11 +1,11 @@
 """Make a starting point for a SPAN out of a live one: fold pixels into its first convolution, or widen it.
 
-Command: ``python recipes/grow.py clean-x2 --unshuffle 2 --out START.safetensors``, then ``train ... --set init=START.safetensors``
+Command: ``python recipes/grow.py clean-x2 --unshuffle 2 --out START.safetensors``, then ``train --set init=START.safetensors``
 With ``--unshuffle`` the first convolution sees the mean of the folded pixels as it saw pixels before; the last convolution, which
-made another scale, is left out, so that training begins it anew. With ``--width`` every channel is copied and what reads it shares
-its weight between the copies unequally: the network computes the same, but the copies learn apart (Chen et al., "Net2Net: Accelerating
-Learning via Knowledge Transfer", ICLR 2016, https://arxiv.org/abs/1511.05641). From random weights SPAN's blocks may fall silent
-(docs/LOG.md).
+made another scale, is left out, so that training begins it anew. With ``--width`` every channel is copied, and what reads it
+shares its weight between the copies unequally: the network computes the same, but the copies learn apart (Chen et al., "Net2Net:
+Accelerating Learning via Knowledge Transfer", ICLR 2016, https://arxiv.org/abs/1511.05641). From random weights SPAN's blocks may
+fall silent (docs/LOG.md).
 """
 
 from __future__ import annotations

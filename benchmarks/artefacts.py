@@ -1,12 +1,13 @@
-"""What a model adds to every picture: a tint, and a pattern that repeats with its scale.
+"""What a model adds to every picture: a tint, and the pattern of its last convolution.
 
 Command: ``python benchmarks/artefacts.py --data FOLDER [--degrade realesrgan] -m photo-x4 -m photo-x4-vivid``
 
 With ``--degrade`` the folder holds clean pictures, which are damaged by a fixed seed; without, they are the inputs, of which the
 top left 96 pixels are taken. The tint is the mean of a result less that of bicubic enlargement (and less that of the clean
 picture), R, G and B in grey levels. The pattern: what is left of the grey picture after a blur of sigma 4 is averaged over the
-pixels of one phase of the scale in windows of 64 pixels, and the deviation of the phases' means is averaged over windows. A ramp
-or a texture has some as well: bicubic's figure is what a picture has by itself.
+pixels of one phase in windows of 64 pixels, and the deviation of the phases' means is averaged over windows. The period is the
+scale, times the side of the square of pixels that a model folds. A ramp or a texture has some as well: bicubic's figure is what a
+picture has by itself.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ INPUT, WINDOW, BLUR = 96, 64, 4
 Pixels = NDArray[np.uint8]
 
 
-def pattern(sr: Pixels, scale: int) -> float:
+def pattern(sr: Pixels, period: int) -> float:
     """Return the mean deviation of the phases of sr (H, W, 3), in grey levels."""
     grey = sr.astype(np.float64).mean(2)
     blurred = Image.fromarray(grey.astype(np.uint8)).filter(ImageFilter.GaussianBlur(BLUR))
-    window = WINDOW // scale * scale
+    window = WINDOW // period * period
     rows, columns = (side // window for side in grey.shape)
     rest = (grey - np.asarray(blurred, np.float64))[: rows * window, : columns * window]
-    phases = rest.reshape(rows, window // scale, scale, columns, window // scale, scale).mean((1, 4))
+    phases = rest.reshape(rows, window // period, period, columns, window // period, period).mean((1, 4))
     return float(phases.std((1, 3)).mean())
 
 
@@ -52,6 +53,7 @@ def main() -> None:
 
     upscalers = {model: Upscaler(model) for model in options.model}
     (scale,) = {upscaler.info.scale for upscaler in upscalers.values()}
+    period = scale * max(upscaler.info.hyper.get("unshuffle", 1) for upscaler in upscalers.values())
     methods: dict[str, Callable[[Pixels], Pixels]] = {"bicubic": lambda lq: resize_scale(lq, scale), **upscalers}
     shifts = {name: [] for name in methods}
     errors = {name: [] for name in methods}
@@ -64,7 +66,7 @@ def main() -> None:
         for name, method in methods.items():
             sr = method(lq)
             shifts[name].append(sr.mean((0, 1)) - bicubic)
-            patterns[name].append(pattern(sr, scale))
+            patterns[name].append(pattern(sr, period))
             if gt is not None:
                 errors[name].append(sr.mean((0, 1)) - gt.mean((0, 1)))
     print(f"{'method':<42}{'less bicubic':>20}{'largest':>9}{'less the truth':>20}{'pattern':>9}")

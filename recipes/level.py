@@ -30,15 +30,15 @@ SIDE = 384  # of the middle of each picture
 @torch.no_grad()
 def common(vivid: SPAN, faithful: SPAN, pictures: list[Path], degradation: str) -> torch.Tensor:
     """Return the mean difference of two networks by channel and phase, as the last convolution puts them out."""
-    means = []
+    factor, means = vivid.upscale * vivid.unshuffle, []
     for index, path in enumerate(pictures):
         whole = np.asarray(read_picture(path).pixels, np.uint8)[..., :3]
         top, left = (max(0, (side - SIDE) // 2) for side in whole.shape[:2])
         gt = np.ascontiguousarray(whole[top : top + SIDE, left : left + SIDE])
-        gt = gt[: gt.shape[0] // vivid.upscale * vivid.upscale, : gt.shape[1] // vivid.upscale * vivid.upscale]
+        gt = gt[: gt.shape[0] // factor * factor, : gt.shape[1] // factor * factor]
         lq = degrade_picture(gt, degradation, scale=vivid.upscale, seed=index)
         batch = torch.from_numpy(lq).permute(2, 0, 1)[None].float() / 255
-        means.append(F.pixel_unshuffle(vivid(batch) - faithful(batch), vivid.upscale).mean((0, 2, 3)))
+        means.append(F.pixel_unshuffle(vivid(batch) - faithful(batch), factor).mean((0, 2, 3)))
     return torch.stack(means).mean(0)
 
 

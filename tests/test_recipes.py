@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from safetensors.torch import save_file
 
 from clearvision.archs import ARCHS, DISCRIMINATORS
 from clearvision.archs import vgg as vgg_module
+from clearvision.archs.span import SPAN
 from clearvision.recipe import Recipe, check_discriminator, check_network, load_recipe, stage_recipes
 from clearvision.training.run import train
-from clearvision.zoo.build import build_network
-from clearvision.zoo.checkpoint import read_checkpoint
+from clearvision.zoo.build import build_network, network_weights
+from clearvision.zoo.checkpoint import ModelInfo, read_checkpoint, write_checkpoint
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 SIDE = 40  # of the pictures, in pixels of ground truth
@@ -124,3 +127,42 @@ def test_the_page_on_recipes_knows_them_all_and_its_example_is_one(tmp_path: Pat
     (tmp_path / "my.yaml").write_text(example + stages, encoding="utf-8")
     names = [name for name, _ in stage_recipes(load_recipe(tmp_path / "my.yaml"))]
     assert names == ["psnr", "gan"]
+
+
+def grown(tmp_path: Path, *words: str) -> tuple[SPAN, Path]:
+    """Return a small SPAN with random weights, and what recipes/grow.py makes of it."""
+    hyper = {"feature_channels": 8, "num_block": 2, "upscale": 2, "img_range": 4.0, "skip": "bilinear"}
+    torch.manual_seed(0)
+    net = SPAN(**hyper).eval()
+    info = ModelInfo(name="small", task="clean", scale=2, arch="span", hyper=hyper)
+    write_checkpoint(tmp_path / "small.safetensors", info, network_weights(net))
+    script = Path(__file__).parent.parent / "recipes" / "grow.py"
+    out = tmp_path / "grown.safetensors"
+    subprocess.run([sys.executable, script, tmp_path / "small.safetensors", *words, "--out", out], check=True)
+    return net, out
+
+
+@torch.no_grad()
+def test_a_widened_network_computes_the_same_with_copies_that_learn_apart(tmp_path: Path) -> None:
+    net, out = grown(tmp_path, "--width", "24")
+    wide = build_network(read_checkpoint(out)).eval()
+    lq = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(wide(lq), net(lq), rtol=0, atol=1e-5)
+    kernel = wide.get_parameter("block_1.c1_r.eval_conv.weight")
+    assert kernel.shape == (24, 24, 3, 3)
+    assert not torch.allclose(kernel[:8], kernel[8:16])
+
+
+@torch.no_grad()
+def test_a_folded_network_sees_the_mean_of_four_pixels_as_it_saw_one(tmp_path: Path) -> None:
+    net, out = grown(tmp_path, "--unshuffle", "2")
+    weights = {name: torch.from_numpy(value) for name, value in read_checkpoint(out).weights.items()}
+    folded = SPAN(feature_channels=8, num_block=2, upscale=1, unshuffle=2, img_range=4.0, skip="bilinear").eval()
+    lacking = folded.load_state_dict(weights, strict=False)
+    assert lacking.missing_keys == ["upsampler.0.weight", "upsampler.0.bias"]
+    small = torch.rand(1, 3, 8, 8)
+    large = torch.nn.functional.interpolate(small, scale_factor=2.0, mode="nearest")
+    large[..., ::2, ::2] += 0.1
+    large[..., 1::2, 1::2] -= 0.1  # the mean stays
+    head = folded.conv_1(torch.nn.functional.pixel_unshuffle(large, 2))
+    torch.testing.assert_close(head, net.conv_1(small), rtol=0, atol=1e-5)

@@ -67,7 +67,7 @@ def grid(sr: Tensor, gt: Tensor, period: int = 4) -> Tensor:
     Args:
         sr: (B, C, H, W), at least ``period`` pixels a side; what is over at the right and the bottom is not looked at.
         gt: the same shape.
-        period: of the pattern in pixels, the network's scale.
+        period: of the pattern in pixels: the network's scale, times the side of the square of pixels that it folds.
 
     Raises:
         ImageShapeError: if the shapes differ or a side is too short.

@@ -62,7 +62,8 @@ def main() -> None:
     info, weights = checkpoint.info, checkpoint.weights
     old = info.hyper.get("feature_channels", 48)
     width = options.width or old
-    if info.arch != "span" or info.hyper.get("unshuffle", 1) > 1 < options.unshuffle or width % old:
+    twice_folded = options.unshuffle > 1 and info.hyper.get("unshuffle", 1) > 1
+    if info.arch != "span" or twice_folded or width % old:
         parser.error(
             f"{info.name} is {info.arch} of {old} channels; give a SPAN without folded pixels, and a multiple of {old} as width"
         )

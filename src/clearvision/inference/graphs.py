@@ -108,7 +108,8 @@ class _Builder:
             weight[channel, :, channel % in_ch] = phases[:, 0]
         weight = weight.reshape(channels * scale**2, *weight.shape[2:])
 
-        parts = self._exact_parts(picture)
+        exact = self.ops.multiply(self.ops.floor(self.ops.multiply(picture, np.float32(256))), np.float32(1 / 256))
+        parts = [exact, self.ops.subtract(picture, exact)]  # what bf16 holds exactly, and the remainder
         weights = [_as_bf16(weight)] * 2
         remainder = weight - weights[0]
         if remainder.any():  # a factor of 3, whose thirds bf16 rounds
@@ -117,17 +118,6 @@ class _Builder:
         if (reach := kernels.shape[1] // 2) > 0:
             split = self.ops.pad(split, np.array([0, 0, reach, reach]), np.array([0, 0, reach, reach]), "edge")
         return self.in_float32(self._convolve(split, np.concatenate(weights, 1), None, padding=0))
-
-    def folded(self, picture: Node, factor: int) -> Node:
-        """Fold lq (B, h, w, C) into (B, C * factor**2, h / factor, w / factor), exact to float32 as :meth:`enlarge` is."""
-        parts = [self.pixel_unshuffle(self.planes(part), factor) for part in self._exact_parts(picture)]
-        identity = np.eye(int(parts[0].get_output_partial_shape(0)[1].get_length()), dtype=np.float32)[:, :, None, None]
-        return self.in_float32(self._convolve(self.ops.concat(parts, 1), np.concatenate([identity] * 2, 1), None))
-
-    def _exact_parts(self, picture: Node) -> list[Node]:
-        """Split a picture into what bf16 holds exactly and the remainder."""
-        exact = self.ops.multiply(self.ops.floor(self.ops.multiply(picture, np.float32(256))), np.float32(1 / 256))
-        return [exact, self.ops.subtract(picture, exact)]
 
     def pixel_shuffle(self, x: Node, scale: int) -> Node:
         """Spread (B, C * scale**2, h, w) to (B, C, h * scale, w * scale), in PyTorch's order."""
@@ -164,8 +154,6 @@ def span(builder: _Builder, hyper: Mapping[str, Any], lq: Node) -> Node:
     sr = builder.conv(fused, "upsampler.0")
     if hyper.get("skip", "none") == "none":
         return builder.pixel_shuffle(builder.in_float32(sr), scale * fold)
-    if scale == 1:
-        return builder.pixel_shuffle(builder.in_float32(ops.add(sr, builder.folded(lq, fold))), fold)
     enlarged = builder.enlarge(lq, _bilinear_kernels(scale), scale, channels)
     if fold == 1:
         return builder.pixel_shuffle(builder.in_float32(ops.add(sr, enlarged)), scale)

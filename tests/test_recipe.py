@@ -160,6 +160,7 @@ CYCLE = {"scale": 1, "network": {"arch": "span", "upscale": 1}, "data": {"layout
         ({"objective": {"kind": "diffusion"}}, "'fidelity', 'likelihood', 'adversarial', 'cycle'"),
         ({"losses": [{"kind": "l7"}]}, "'l1', 'mse', 'charbonnier', 'ssim'"),
         ({"losses": [{"kind": "l1", "layers": {}}]}, r"losses\.0\..*layers: Extra inputs are not permitted"),
+        ({"losses": [{"kind": "style", "criterion": "unit"}]}, "style compares by l1 or mse; criterion unit is for perceptual"),
     ],
 )  # fmt: skip
 def test_faults_of_objectives_and_losses(tmp_path: Path, change: dict, message: str) -> None:

@@ -12,6 +12,7 @@ from clearvision.archs.vgg import VGGFeatures
 from clearvision.errors import ImageShapeError, UsageError
 from clearvision.losses import FEATURE_LOSSES
 from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS, PerceptualLoss, StyleLoss, gram_matrix
+from clearvision.metrics.perceptual import Lpips
 
 Pictures = Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 Weights = Callable[[str, Mapping[str, tuple[int, ...]]], Path]
@@ -54,6 +55,18 @@ def test_l1_and_squared_differences(features: VGGFeatures) -> None:
     a, b = features(sr, ["conv2_1"])["conv2_1"], features(gt, ["conv2_1"])["conv2_1"]
     torch.testing.assert_close(PerceptualLoss(features, {"conv2_1": 1.5})(sr, gt), 1.5 * (a - b).abs().mean())
     torch.testing.assert_close(PerceptualLoss(features, {"conv2_1": 1.5}, "mse")(sr, gt), 1.5 * (a - b).square().mean())
+
+
+def test_unit_is_the_distance_that_evaluation_measures(pictures: Pictures, make_weights: Weights) -> None:
+    file = make_weights("vgg19", shapes(VGG19))
+    layers = dict.fromkeys(("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4"), 1.0)
+    gt, sr = pictures(48, 40)
+    loss = PerceptualLoss(VGGFeatures(file), layers, "unit")
+    assert float(loss(to_tensor(sr), to_tensor(gt))) == pytest.approx(Lpips("vgg19", weights=file)(sr, gt), rel=1e-4)
+    dark = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    loss(dark, dark.detach()).backward()
+    assert dark.grad is not None
+    assert dark.grad.isfinite().all()
 
 
 def test_style_is_the_difference_of_gram_matrices(features: VGGFeatures) -> None:

@@ -125,6 +125,17 @@ def _clearvision(sigma: Amount, blur: Amount, quality: Amount) -> tuple[Step, ..
     return (TO_TARGET, Noise(sigma=sigma), Round(), Blur(kind="iso", size=5, sigma=blur), Jpeg(quality=quality))
 
 
+_LIGHT = (
+    Blur(kind=(("iso", 1), ("aniso", 1)), size=(7, 13), sigma=(0.2, 1.2), prob=0.5),
+    Resize(mode=_MODES),
+    OneOf(
+        branches=((Noise(sigma=(0.5, 8), grey=0.3),), (Poisson(scale=(0.05, 0.8), grey=0.3, levels=0),)),
+        weights=(0.5, 0.5),
+        prob=0.6,
+    ),
+    Jpeg(quality=(55, 97), prob=0.8),
+)
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -150,6 +161,11 @@ PRESETS: dict[str, Preset] = {
             "Shrunk, then damage in places: two patches of strong noise, a black mask, a banded patch.",
         ),
         Preset("realesrgan", _REALESRGAN, "Real-ESRGAN's second-order degradation with all its published parameters."),
+        Preset(
+            "photo",
+            (OneOf(branches=(_REALESRGAN, _LIGHT), weights=(1, 1)),),
+            "For enlarging photographs: Real-ESRGAN's damage or, one time in two, a good camera's and one JPEG at 55 to 97.",
+        ),
         Preset(
             "restore",
             (

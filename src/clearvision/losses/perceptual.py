@@ -3,7 +3,8 @@
 Papers: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016,
         https://arxiv.org/abs/1603.08155 -- section 3.2; Ledig et al., "SRGAN", CVPR 2017, section 2.2.1 (after the activation);
         Wang et al., "ESRGAN", ECCVW 2018, section 3.3 (before it); Gatys, Ecker and Bethge, "Image Style Transfer Using
-        Convolutional Neural Networks", CVPR 2016, section 2.2.
+        Convolutional Neural Networks", CVPR 2016, section 2.2; Zhang et al., "The Unreasonable Effectiveness of Deep Features as
+        a Perceptual Metric" (LPIPS), CVPR 2018, equation 1.
 
 Published weights of these terms belong to the file they were found with. A file whose layers were rescaled to a mean activation
 of 1 gives other numbers than torchvision's own: see ``docs/losses.md`` for what to multiply them by.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from clearvision.archs.vgg import VGGFeatures
 from clearvision.errors import UsageError
 from clearvision.losses.inputs import compared, full_precision, widened
 
-Criterion = Literal["l1", "mse"]
+Criterion = Literal["l1", "mse", "unit"]
 
 ESRGAN_LAYERS: Mapping[str, float] = MappingProxyType({"conv5_4": 1.0})
 REAL_ESRGAN_LAYERS: Mapping[str, float] = MappingProxyType(
@@ -32,12 +33,13 @@ REAL_ESRGAN_LAYERS: Mapping[str, float] = MappingProxyType(
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted sum over layers of the mean absolute or squared difference of features.
+    """Weighted sum over layers of the difference of features.
 
     Args:
         features: the frozen network; may be shared with other losses.
         layers: name to weight; ``conv5_4`` is before the activation, ``relu5_4`` after it.
-        criterion: ``l1`` or ``mse``.
+        criterion: ``l1`` or ``mse``, the mean absolute or squared difference; or ``unit``, LPIPS's: the features of every place
+            are brought to length 1, and the squared length of what they differ by is averaged over places.
 
     Raises:
         UsageError: if a layer or the criterion is unknown, or no layer is named.
@@ -46,7 +48,7 @@ class PerceptualLoss(nn.Module):
     def __init__(self, features: VGGFeatures, layers: Mapping[str, float] = ESRGAN_LAYERS, criterion: Criterion = "l1") -> None:
         super().__init__()
         features.names_by_index(layers)
-        _check_criterion(criterion)
+        _check_criterion(criterion, ("l1", "mse", "unit"))
         self.features, self.layers = features, dict(layers)
         self.criterion: Criterion = criterion
 
@@ -79,7 +81,7 @@ class StyleLoss(nn.Module):
     def __init__(self, features: VGGFeatures, layers: Mapping[str, float], criterion: Criterion = "l1") -> None:
         super().__init__()
         features.names_by_index(layers)
-        _check_criterion(criterion)
+        _check_criterion(criterion, ("l1", "mse"))
         self.features, self.layers = features, dict(layers)
         self.criterion: Criterion = criterion
 
@@ -111,13 +113,19 @@ def _feature_pairs(
 
 def _difference(a: Tensor, b: Tensor, criterion: Criterion) -> Tensor:
     a, b = widened(a), widened(b)
-    return F.l1_loss(a, b) if criterion == "l1" else F.mse_loss(a, b)
+    match criterion:
+        case "l1":
+            return F.l1_loss(a, b)
+        case "mse":
+            return F.mse_loss(a, b)
+        case "unit":
+            return (F.normalize(a) - F.normalize(b)).square().sum(1).mean()
 
 
 def _weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
-def _check_criterion(criterion: str) -> None:
-    if criterion not in get_args(Criterion):
-        raise UsageError(f"unknown criterion '{criterion}' of a feature loss; known: {', '.join(get_args(Criterion))}")
+def _check_criterion(criterion: str, known: tuple[str, ...]) -> None:
+    if criterion not in known:
+        raise UsageError(f"unknown criterion '{criterion}' of a feature loss; known: {', '.join(known)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Part(BaseModel):
@@ -48,7 +48,16 @@ class FeatureLoss(_Part):
         min_length=1,
         description="layer to weight: conv1_2 ... conv5_4 before the activation, relu1_2 ... relu5_4 after it",
     )
-    criterion: Literal["l1", "mse"] = Field(default="l1", description="how features are compared")
+    criterion: Literal["l1", "mse", "unit"] = Field(
+        default="l1",
+        description="how features are compared; unit, for perceptual only, brings those of every place to length 1 first",
+    )
+
+    @model_validator(mode="after")
+    def _criterion_fits(self) -> Self:
+        if self.kind == "style" and self.criterion == "unit":
+            raise ValueError("style compares by l1 or mse; criterion unit is for perceptual")
+        return self
 
 
 Loss = Annotated[PixelLoss | MsSsimL1 | GridLoss | FeatureLoss, Field(discriminator="kind")]

@@ -129,7 +129,7 @@ _LIGHT = (
     Blur(kind=(("iso", 1), ("aniso", 1)), size=(7, 13), sigma=(0.2, 1.2), prob=0.5),
     Resize(mode=_MODES),
     OneOf(
-        branches=((Noise(sigma=(0.5, 15), grey=0.3),), (Poisson(scale=(0.05, 1.5), grey=0.3, levels=0),)),
+        branches=((Noise(sigma=(0.5, 25), grey=0.3),), (Poisson(scale=(0.05, 2), grey=0.3, levels=0),)),
         weights=(0.5, 0.5),
         prob=0.7,
     ),
@@ -164,7 +164,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "photo",
             (OneOf(branches=(_REALESRGAN, _LIGHT), weights=(1, 1)),),
-            "For enlarging photographs: Real-ESRGAN's damage or, one time in two, light blur and noise and one JPEG at 45 to 97.",
+            "For photographs: Real-ESRGAN's damage or, one time in two, light blur, noise up to 25 and one JPEG at 45 to 97.",
         ),
         Preset(
             "restore",

@@ -166,3 +166,17 @@ def test_a_folded_network_sees_the_mean_of_four_pixels_as_it_saw_one(tmp_path: P
     large[..., 1::2, 1::2] -= 0.1  # the mean stays
     head = folded.conv_1(torch.nn.functional.pixel_unshuffle(large, 2))
     torch.testing.assert_close(head, net.conv_1(small), rtol=0, atol=1e-5)
+
+
+def test_shortened_weights_are_those_that_bf16_keeps(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    hyper = {"feature_channels": 8, "num_block": 1, "upscale": 2}
+    net = SPAN(**hyper)
+    info = ModelInfo(name="small", task="clean", scale=2, arch="span", hyper=hyper)
+    file = tmp_path / "small.safetensors"
+    write_checkpoint(file, info, network_weights(net))
+    before = read_checkpoint(file).weights
+    subprocess.run([sys.executable, Path(__file__).parent.parent / "recipes" / "shorten.py", file], check=True)
+    for name, value in read_checkpoint(file).weights.items():
+        kept = torch.from_numpy(before[name]).bfloat16().half()
+        assert np.array_equal(value, kept.numpy()), name

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ class PerceptualLoss(nn.Module):
     def __init__(self, features: VGGFeatures, layers: Mapping[str, float] = ESRGAN_LAYERS, criterion: Criterion = "l1") -> None:
         super().__init__()
         features.names_by_index(layers)
-        _check_criterion(criterion, ("l1", "mse", "unit"))
+        _check_criterion(criterion, get_args(Criterion))
         self.features, self.layers = features, dict(layers)
         self.criterion: Criterion = criterion
 

@@ -158,7 +158,7 @@ CYCLE = {"scale": 1, "network": {"arch": "span", "upscale": 1}, "data": {"layout
         ({"init": "x", "objective": gan(gan="hinge", real_label=0.9)}, "must be 1 for gan hinge"),
         ({"objective": {"kind": "adversarial", "discriminator": {"num_feat": 3}}}, r"discriminator\.arch: Field required"),
         ({"objective": {"kind": "diffusion"}}, "'fidelity', 'likelihood', 'adversarial', 'cycle'"),
-        ({"losses": [{"kind": "l7"}]}, "'l1', 'mse', 'charbonnier', 'ssim'"),
+        ({"losses": [{"kind": "l7"}]}, "'l1', 'mse', 'charbonnier', 'psnr', 'ssim'"),
         ({"losses": [{"kind": "l1", "layers": {}}]}, r"losses\.0\..*layers: Extra inputs are not permitted"),
         ({"losses": [{"kind": "style", "criterion": "unit"}]}, "style compares by l1 or mse; criterion unit is for perceptual"),
     ],

@@ -21,6 +21,26 @@ def test_pixel_losses_are_their_formulas() -> None:
     assert float(LOSSES["charbonnier"](sr, gt)) == pytest.approx(np.sqrt(error**2 + 1e-6).mean())
 
 
+def test_psnr_counts_decibels_picture_by_picture() -> None:
+    gt = torch.rand(2, 3, 8, 9, dtype=torch.float64)
+    bad, good = gt[:1] + 0.1, gt[1:] + 0.001
+    rounding = 10 * np.log10(12 * 255**2)
+    assert float(LOSSES["psnr"](bad, gt[:1])) == pytest.approx(rounding - 20, abs=1e-3)
+    both = torch.cat([bad, good])
+    better = torch.cat([gt[:1] + 0.1 * 10 ** (-1 / 20), good]), torch.cat([bad, gt[1:] + 0.001 * 10 ** (-1 / 20)])
+    gains = [float(LOSSES["psnr"](both, gt) - LOSSES["psnr"](one, gt)) for one in better]
+    assert gains[0] == pytest.approx(0.5, abs=1e-3)  # a decibel of one of two
+    assert gains[1] == pytest.approx(0.5 * 1e-6 / (1e-6 + 1 / 12 / 255**2), abs=0.03)  # less near what rounding does
+
+
+def test_psnr_of_a_picture_that_is_right_has_a_gradient_of_zero() -> None:
+    gt = torch.rand(1, 3, 8, 8)
+    sr = gt.clone().requires_grad_()
+    LOSSES["psnr"](sr, gt).backward()
+    assert sr.grad is not None
+    assert float(sr.grad.abs().max()) == 0
+
+
 def test_frequency_is_the_error_of_real_and_imaginary_parts() -> None:
     sr, gt = pair(2, 3, 6, 7)
     error = np.fft.rfft2((sr - gt).numpy()) / np.sqrt(6 * 7)

@@ -67,11 +67,11 @@ def test_accumulated_batches_are_one_batch(tiny: Any) -> None:  # noqa: ANN401
 
 def test_terms_are_weighted_and_logged_one_by_one(tiny: Any) -> None:  # noqa: ANN401
     losses = [{"kind": "l1", "weight": 0.5}, {"kind": "l1", "weight": 2.0}, {"kind": "ssim"}, {"kind": "tv", "weight": 0.1}]
-    losses += [{"kind": "mse"}, {"kind": "charbonnier"}, {"kind": "frequency"}]
+    losses += [{"kind": "mse"}, {"kind": "charbonnier"}, {"kind": "psnr"}, {"kind": "frequency"}]
     state, objective = start(tiny.recipe(sections={"losses": losses}, precision="f32"))
     logs = objective.step(state, [batch_of(side=16)])
     assert logs["loss/g_l1_2"] == pytest.approx(4 * float(logs["loss/g_l1"]))
-    assert set(logs) == {f"loss/g_{name}" for name in ("l1", "l1_2", "ssim", "tv", "mse", "charbonnier", "frequency")} | {
+    assert set(logs) == {f"loss/g_{name}" for name in ("l1", "l1_2", "ssim", "tv", "mse", "charbonnier", "psnr", "frequency")} | {
         "grad_norm"
     }
 

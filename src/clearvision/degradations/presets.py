@@ -170,11 +170,11 @@ PRESETS: dict[str, Preset] = {
             "restore",
             (
                 OneOf(
-                    branches=(_clearvision(25, 1.0, 30), _clearvision((0, 25), (0.2, 1.2), (30, 95)), _REALESRGAN, ()),
-                    weights=(3, 3, 2, 1),
+                    branches=(_clearvision(25, 1.0, 30), _clearvision((0, 25), (0.2, 1.2), (30, 95)), _REALESRGAN, _LIGHT, ()),
+                    weights=(3, 2, 2, 2, 2),
                 ),
             ),
-            "For restoring at one size: clearvision's damage, milder of its kind, Real-ESRGAN's or, one time in nine, none.",
+            "For restoring at one size: clearvision's damage, milder of its kind, Real-ESRGAN's, photo's light one or none.",
         ),
         Preset(
             "bsrgan",

@@ -171,7 +171,7 @@ PRESETS: dict[str, Preset] = {
             (
                 OneOf(
                     branches=(_clearvision(25, 1.0, 30), _clearvision((0, 25), (0.2, 1.2), (30, 95)), _REALESRGAN, _LIGHT, ()),
-                    weights=(3, 2, 2, 2, 2),
+                    weights=(3, 2, 3, 2, 1),
                 ),
             ),
             "For restoring at one size: clearvision's damage, milder of its kind, Real-ESRGAN's, photo's light one or none.",

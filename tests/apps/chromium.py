@@ -51,7 +51,7 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         def open_page(*, refusals: bool = False, **options: Any) -> Page:  # noqa: ANN401
             def heed(said: ConsoleMessage) -> None:
                 if said.type == "error" and not (refusals and said.text.startswith("Failed to load resource")):
-                    faults.append(said.text)
+                    faults.append(f"{said.text} {said.location['url']}")
 
             context = contexts.enter_context(chromium.new_context(**{"viewport": DESKTOP, **options}))
             page = context.new_page()

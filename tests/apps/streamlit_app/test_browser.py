@@ -13,7 +13,7 @@ from tests.apps.chromium import PHONE
 from clearvision.imaging.io import picture_from_array, read_picture, write_picture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -83,6 +83,26 @@ def test_picture_in_option_changed_result_out(page: Page, picture: Path, run: Ca
     assert coming.value.suggested_filename == "wave_x2.png"
     assert run("upscale", picture, "--scale", 2, "-o", tmp_path / "cli.png").code == 0
     assert Path(coming.value.path()).read_bytes() == (tmp_path / "cli.png").read_bytes()
+
+
+def test_picture_is_asked_for_again_until_it_arrives(server: str, new_page: Callable[..., Page], picture: Path) -> None:
+    page = visit(server, new_page, refusals=True)
+    asked: list[str] = []
+
+    def refuse_twice(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) <= 2:
+            route.fulfill(status=404)
+        else:
+            route.continue_()
+
+    page.route("**/media/**", refuse_twice)
+    give(page, picture)
+    page.locator(".viewer .pane img").wait_for()
+    while len(asked) < 3:
+        page.wait_for_timeout(100)
+    assert shown(page) == [True]
+    assert len(set(asked)) == 1
 
 
 def test_viewer_by_mouse_and_by_keys(page: Page, picture: Path) -> None:

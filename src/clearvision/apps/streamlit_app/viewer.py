@@ -90,10 +90,14 @@ def _told(pane: Pane, place: str, box: Box | None) -> dict[str, Any]:
 
 
 def address(preview: Preview, place: str) -> str:
-    """Return where the browser finds a picture; it is served as long as a page of this visitor shows it.
+    """Return where the browser finds a picture; it is served as long as a page of this visitor shows it, and a little longer.
+
+    A run of the page that is cut short, as by a press of a button, has not come to the picture again, and what no run has come
+    to is dropped at its end, also when the browser is about to fetch it; only downloads are kept until the end of the next run.
 
     Args:
         preview: the picture.
         place: where on the page it is shown; each place serves one picture.
     """
-    return runtime.get_instance().media_file_mgr.add(preview.path.read_bytes(), preview.kind, place)
+    files = runtime.get_instance().media_file_mgr
+    return files.add(preview.path.read_bytes(), preview.kind, place, is_for_static_download=True)

@@ -4,6 +4,8 @@ const STEP = 1.25; // of a zoom by key, button or notch of the wheel
 const LEAST_PANE = 230; // screen pixels
 const REST = 250; // milliseconds without a movement after which more pixels are asked for
 const LARGEST = 32; // screen pixels for a pixel of the result
+const TRIES = 4; // more, for a picture that did not arrive
+const AGAIN = 500; // milliseconds before the first of them
 const viewers = new WeakMap();
 
 export default function (component) {
@@ -343,7 +345,12 @@ function element(kind, name, text = "") {
 
 function image(url, alt) {
   const made = document.createElement("img");
-  made.src = new URL(url.replace(/^\//, ""), document.baseURI); // pages lie beside each other, also below a base path
+  const source = new URL(url.replace(/^\//, ""), document.baseURI); // pages lie beside each other, also below a base path
+  let tries = 0;
+  made.addEventListener("error", () => { // the page may be running anew, or the network away for a moment
+    if (tries++ < TRIES) setTimeout(() => { made.src = `${source}#${tries}`; }, AGAIN * tries);
+  });
+  made.src = source;
   made.alt = alt;
   made.draggable = false;
   return made;

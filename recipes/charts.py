@@ -1,6 +1,6 @@
 """Draw charts to train on beside photographs: woven cloth, gratings, pages of text, line drawings.
 
-Command: ``python recipes/charts.py OUT --count 48 --seed 0``, then ``train --data FOLDER`` with OUT and the photographs below FOLDER
+Command: ``python recipes/charts.py FOLDER/charts --count 48``, then ``train --data FOLDER`` with the photographs below FOLDER too
 Photographs hold little of what is regular and fine, and what a network has never met may make it run away (docs/LOG.md). Every
 chart is drawn from (seed, number) alone, at three times its size and averaged down, so that its edges are as soft as a camera's.
 """
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE = 640
 FINER = 3  # points a side in each pixel
 
 Array = NDArray[np.float64]
@@ -125,10 +124,10 @@ def drawing(rng: np.random.Generator, size: int) -> Array:
 CHARTS: tuple[Draw, ...] = (cloth, grating, page, drawing)
 
 
-def chart(seed: int, number: int) -> NDArray[np.uint8]:
-    """Return chart ``number`` of a seed, RGB (SIZE, SIZE, 3), 0 to 255."""
-    fine = CHARTS[number % len(CHARTS)](np.random.default_rng([seed, number]), SIZE * FINER)
-    coarse = fine.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
+def chart(seed: int, number: int, side: int) -> NDArray[np.uint8]:
+    """Return chart ``number`` of a seed, RGB (side, side, 3), 0 to 255."""
+    fine = CHARTS[number % len(CHARTS)](np.random.default_rng([seed, number]), side * FINER)
+    coarse = fine.reshape(side, FINER, side, FINER, 3).mean(axis=(1, 3))
     return np.clip(coarse + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -138,11 +137,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--side", type=int, default=640, help="in pixels")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for number in range(options.count):
         name = f"{CHARTS[number % len(CHARTS)].__name__}_{number:03}.png"
-        Image.fromarray(chart(options.seed, number)).save(options.out / name)
+        Image.fromarray(chart(options.seed, number, options.side)).save(options.out / name)
 
 
 if __name__ == "__main__":

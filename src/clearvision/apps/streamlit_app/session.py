@@ -75,12 +75,11 @@ class Attendance:
 
     Args:
         is_here: tells of a visitor whether he is connected.
-        tidy: is called when somebody has left, to drop what is still served of his pictures.
         patience: seconds for which one may be away, as when a telephone sleeps.
     """
 
-    def __init__(self, is_here: Callable[[str], bool], tidy: Callable[[], None], patience: float = 120.0) -> None:
-        self._is_here, self._tidy, self._patience = is_here, tidy, patience
+    def __init__(self, is_here: Callable[[str], bool], patience: float = 120.0) -> None:
+        self._is_here, self._patience = is_here, patience
         self._sessions: dict[str, tuple[weakref.ref[Session], float]] = {}  # with when each was last seen
         self._changing = threading.Lock()
 
@@ -93,7 +92,6 @@ class Attendance:
         """End the sessions of those who have been away for too long."""
         now = time.monotonic()
         with self._changing:
-            before = len(self._sessions)
             for visitor, (reference, seen) in list(self._sessions.items()):
                 session = reference()
                 if session is not None and self._is_here(visitor):
@@ -102,9 +100,6 @@ class Attendance:
                     del self._sessions[visitor]
                     if session is not None:
                         session.end()
-            left = len(self._sessions) < before
-        if left:
-            self._tidy()
 
     def keep_looking(self, every: float = 10.0) -> None:
         """Look again and again, in a thread that ends with the server."""

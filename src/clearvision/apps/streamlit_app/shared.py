@@ -27,8 +27,7 @@ def workshop() -> Workshop:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _attendance() -> Attendance:
-    streamlit = runtime.get_instance()
-    attendance = Attendance(streamlit.is_active_session, streamlit.media_file_mgr.remove_orphaned_files)
+    attendance = Attendance(runtime.get_instance().is_active_session)
     attendance.keep_looking()
     return attendance
 

@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from clearvision.archs import ARCHS, DISCRIMINATORS
 from clearvision.archs import vgg as vgg_module
 from clearvision.archs.span import SPAN
+from clearvision.imaging.resize import resize_scale
+from clearvision.inference.upscaler import Upscaler
 from clearvision.recipe import Recipe, check_discriminator, check_network, load_recipe, stage_recipes
 from clearvision.training.run import train
 from clearvision.zoo.build import build_network, network_weights
@@ -129,17 +131,25 @@ def test_the_page_on_recipes_knows_them_all_and_its_example_is_one(tmp_path: Pat
     assert names == ["psnr", "gan"]
 
 
-def grown(tmp_path: Path, *words: str) -> tuple[SPAN, Path]:
-    """Return a small SPAN with random weights, and what recipes/grow.py makes of it."""
-    hyper = {"feature_channels": 8, "num_block": 2, "upscale": 2, "img_range": 4.0, "skip": "bilinear"}
+def small(tmp_path: Path, **hyper: Any) -> tuple[SPAN, Path]:  # noqa: ANN401
+    """Return a small SPAN x2 with random weights, and its file."""
+    hyper = {"feature_channels": 8, "num_block": 2, "upscale": 2, "img_range": 4.0, "skip": "bilinear"} | hyper
     torch.manual_seed(0)
     net = SPAN(**hyper).eval()
     info = ModelInfo(name="small", task="clean", scale=2, arch="span", hyper=hyper)
     write_checkpoint(tmp_path / "small.safetensors", info, network_weights(net))
-    script = Path(__file__).parent.parent / "recipes" / "grow.py"
-    out = tmp_path / "grown.safetensors"
-    subprocess.run([sys.executable, script, tmp_path / "small.safetensors", *words, "--out", out], check=True)
-    return net, out
+    return net, tmp_path / "small.safetensors"
+
+
+def run(script: str, *words: str | Path) -> None:
+    subprocess.run([sys.executable, Path(__file__).parent.parent / "recipes" / script, *words], check=True)
+
+
+def grown(tmp_path: Path, *words: str) -> tuple[SPAN, Path]:
+    """Return a small SPAN with random weights, and what recipes/grow.py makes of it."""
+    net, file = small(tmp_path)
+    run("grow.py", file, *words, "--out", tmp_path / "grown.safetensors")
+    return net, tmp_path / "grown.safetensors"
 
 
 @torch.no_grad()
@@ -169,14 +179,28 @@ def test_a_folded_network_sees_the_mean_of_four_pixels_as_it_saw_one(tmp_path: P
 
 
 def test_shortened_weights_are_those_that_bf16_keeps(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    hyper = {"feature_channels": 8, "num_block": 1, "upscale": 2}
-    net = SPAN(**hyper)
-    info = ModelInfo(name="small", task="clean", scale=2, arch="span", hyper=hyper)
-    file = tmp_path / "small.safetensors"
-    write_checkpoint(file, info, network_weights(net))
+    _, file = small(tmp_path, num_block=1, skip="none")
     before = read_checkpoint(file).weights
-    subprocess.run([sys.executable, Path(__file__).parent.parent / "recipes" / "shorten.py", file], check=True)
+    run("shorten.py", file)
     for name, value in read_checkpoint(file).weights.items():
         kept = torch.from_numpy(before[name]).bfloat16().half()
         assert np.array_equal(value, kept.numpy()), name
+
+
+def test_a_teacher_moves_what_is_trained_on_halfway_and_leaves_what_is_held_out(pictures: Path, tmp_path: Path) -> None:
+    _, file = small(tmp_path)
+    run("teach.py", pictures / "hr", tmp_path / "taught", "--model", file, "--held-out", "1")
+    teacher = Upscaler(file, tta=True)
+    held_out = (tmp_path / "taught" / "held_out.txt").read_text(encoding="utf-8").split()
+    names = sorted(path.name for path in (tmp_path / "taught" / "gt").iterdir())
+    assert (len(names), len(held_out)) == (3, 1)
+    for name in names:
+        lq, gt, hr = (
+            np.asarray(Image.open(path / name), np.float32)
+            for path in (tmp_path / "taught" / "lq", tmp_path / "taught" / "gt", pictures / "hr")
+        )
+        assert np.array_equal(lq, resize_scale(hr.astype(np.uint8), 1 / 2))
+        share = 0 if name in held_out else 0.5
+        aim = hr + share * (teacher(lq.astype(np.uint8)).astype(np.float32) - hr)
+        assert np.abs(gt - aim).max() <= 0.5
+        assert (np.abs(gt - hr).max() > 2) == (name not in held_out)

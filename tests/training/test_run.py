@@ -23,11 +23,12 @@ from clearvision.zoo.build import build_network
 from clearvision.zoo.checkpoint import read_checkpoint
 
 
-@pytest.mark.parametrize("kind", ["fidelity", "adversarial", "cycle"])
+@pytest.mark.parametrize("kind", ["fidelity", "muon", "adversarial", "cycle"])
 def test_stops_and_resumptions_change_nothing(tiny: Any, tmp_path: Path, data: Path, domains: Path, kind: str) -> None:  # noqa: ANN401
     """Bit for bit, whatever the objective, wherever the stop falls."""
     recipe, folder = {
         "fidelity": (tiny.recipe(accumulate=2), data),
+        "muon": (tiny.recipe(optimizer={"kind": "muon", "rate": 1e-3}), data),
         "adversarial": (tiny.recipe(tiny.gan(noise=0.05, r1_weight=1.0, r1_every=3, d_every=2), precision="f32"), data),
         "cycle": (tiny.cycle(), domains),
     }[kind]

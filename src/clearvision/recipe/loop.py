@@ -20,13 +20,17 @@ class Phase(_Part):
 
 
 class Optimizer(_Part):
-    """Adam or AdamW."""
+    """Adam, AdamW or Muon."""
 
-    kind: Literal["adam", "adamw"] = Field(
-        default="adamw", description="adam adds weight decay to the gradient, adamw apart from it"
+    kind: Literal["adam", "adamw", "muon"] = Field(
+        default="adamw",
+        description="adam adds weight decay to the gradient, adamw apart from it; muon moves kernels by their orthogonalised "
+        "momentum and the rest as adamw, at the same rate: better for the end of a long run",
     )
     rate: float = Field(default=2e-3, gt=0, description="peak learning rate")
-    betas: tuple[float, float] = Field(default=(0.9, 0.99), description="decay of the two moments")
+    betas: tuple[float, float] = Field(
+        default=(0.9, 0.99), description="decay of the two moments; kernels under muon have a momentum of 0.95"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards zero")
 
 

@@ -18,6 +18,7 @@ from clearvision.losses.cycle import ImagePool
 from clearvision.recipe import Adversarial, Cycle, Optimizer, Recipe
 from clearvision.training.balance import Balance
 from clearvision.training.ema import ema_copy
+from clearvision.training.muon import Muon
 
 _MAY_CHANGE = ("storage", "memory_gb", "workers", "most_unreadable")  # entries of data that do not change what is learned
 
@@ -159,6 +160,8 @@ def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(options: Optimizer, nets: list[nn.Module]) -> torch.optim.Optimizer:
+    if options.kind == "muon":
+        return Muon(nets, lr=options.rate, betas=options.betas, weight_decay=options.weight_decay)
     kind = torch.optim.AdamW if options.kind == "adamw" else torch.optim.Adam
     parameters = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
     return kind(parameters, lr=options.rate, betas=options.betas, weight_decay=options.weight_decay, fused=True)

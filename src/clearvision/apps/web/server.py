@@ -137,7 +137,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     try:
         service.start()
         say(f"ClearVision is at http://{name}:{server.effective_port}/")
-        while not stop.wait(60):
+        while not stop.wait(1):  # no longer: a signal that comes just before the wait begins does not end it
             pass
         _drain(service, server)
     finally:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from clearvision.data.decode import read_rgb
 from clearvision.data.layouts import find_pictures
 from clearvision.data.split import split_by_count
-from clearvision.imaging.io import read_picture
 
 MULTIPLE = 4  # sides suit every scale but 3
 
@@ -29,7 +29,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     _, held_out = split_by_count(find_pictures([options.pictures]), options.count, lambda path: path)
     for path in held_out:
-        pixels = read_picture(path).pixels[..., :3]
+        pixels = read_rgb(path)
         side = min(options.side, *(length // MULTIPLE * MULTIPLE for length in pixels.shape[:2]))
         top, left = ((length - side) // 2 for length in pixels.shape[:2])
         Image.fromarray(pixels[top : top + side, left : left + side]).save(options.out / f"{path.stem}.png")

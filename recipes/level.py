@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional as F
 
 from clearvision.archs.span import SPAN
+from clearvision.data.decode import read_rgb
 from clearvision.degradations.pipeline import degrade_picture
-from clearvision.imaging.io import read_picture
 from clearvision.zoo.build import build_network, network_weights
 from clearvision.zoo.catalogue import find_model
 from clearvision.zoo.checkpoint import read_checkpoint, write_checkpoint
@@ -32,7 +32,7 @@ def common(vivid: SPAN, faithful: SPAN, pictures: list[Path], degradation: str) 
     """Return the mean difference of two networks by channel and phase, as the last convolution puts them out."""
     factor, means = vivid.upscale * vivid.unshuffle, []
     for index, path in enumerate(pictures):
-        whole = np.asarray(read_picture(path).pixels, np.uint8)[..., :3]
+        whole = read_rgb(path)
         top, left = (max(0, (side - SIDE) // 2) for side in whole.shape[:2])
         gt = np.ascontiguousarray(whole[top : top + SIDE, left : left + SIDE])
         gt = gt[: gt.shape[0] // factor * factor, : gt.shape[1] // factor * factor]

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from clearvision.data.layouts import find_pictures
+from clearvision.data.decode import Shrink, read_item
+from clearvision.data.layouts import Item, find_pictures
 from clearvision.data.split import split_by_count
-from clearvision.imaging.io import read_picture, write_picture
-from clearvision.imaging.resize import resize_scale
+from clearvision.imaging.io import write_picture
 from clearvision.inference.upscaler import Upscaler
 from clearvision.types import Picture
 
@@ -39,15 +39,13 @@ def main() -> None:
     scale = teacher.info.scale
     paths = find_pictures([options.pictures])
     held_out = set(split_by_count(paths, options.held_out, lambda path: path)[1])
-    names = {path: path.relative_to(options.pictures).with_suffix(".png") for path in paths}
+    names = {path: Path(f"{path.relative_to(options.pictures)}.png") for path in paths}  # a.jpg and a.webp may lie side by side
     for path in track(paths, "pictures"):
-        whole = np.asarray(read_picture(path).pixels, np.uint8)[..., :3]
-        height, width = (side // scale * scale for side in whole.shape[:2])
-        gt = np.ascontiguousarray(whole[:height, :width])
-        lq = resize_scale(gt, 1 / scale)
+        pair = read_item(Item(path, None, path.name), scale, Shrink(), make_lq=True)
+        gt = pair.gt
         if path not in held_out:
-            gt = np.round((1 - options.share) * gt + options.share * teacher(lq).astype(np.float32)).astype(np.uint8)
-        for folder, pixels in (("lq", lq), ("gt", gt)):
+            gt = np.round((1 - options.share) * gt + options.share * teacher(pair.lq).astype(np.float32)).astype(np.uint8)
+        for folder, pixels in (("lq", pair.lq), ("gt", gt)):
             file = options.out / folder / names[path]
             file.parent.mkdir(parents=True, exist_ok=True)
             write_picture(Picture(pixels), file)

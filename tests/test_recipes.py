@@ -195,10 +195,8 @@ def test_a_teacher_moves_what_is_trained_on_halfway_and_leaves_what_is_held_out(
     names = sorted(path.name for path in (tmp_path / "taught" / "gt").iterdir())
     assert (len(names), len(held_out)) == (3, 1)
     for name in names:
-        lq, gt, hr = (
-            np.asarray(Image.open(path / name), np.float32)
-            for path in (tmp_path / "taught" / "lq", tmp_path / "taught" / "gt", pictures / "hr")
-        )
+        files = tmp_path / "taught" / "lq" / name, tmp_path / "taught" / "gt" / name, pictures / "hr" / name.removesuffix(".png")
+        lq, gt, hr = (np.asarray(Image.open(file), np.float32) for file in files)
         assert np.array_equal(lq, resize_scale(hr.astype(np.uint8), 1 / 2))
         share = 0 if name in held_out else 0.5
         aim = hr + share * (teacher(lq.astype(np.uint8)).astype(np.float32) - hr)

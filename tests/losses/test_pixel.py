@@ -4,7 +4,8 @@ import torch
 
 from clearvision.errors import ImageShapeError
 from clearvision.losses import LOSSES
-from clearvision.losses.pixel import frequency, grid, total_variation
+from clearvision.losses.inputs import displayed
+from clearvision.losses.pixel import frequency, grid, ripple, total_variation
 
 SMALL = (1, 2, 5, 4)
 
@@ -82,6 +83,31 @@ def test_grid_sees_what_repeats_and_nothing_else() -> None:
         grid(torch.rand(1, 3, 7, 9), torch.rand(1, 3, 7, 9), period=8)
 
 
+def test_ripple_sees_finer_detail_than_the_truth_has_and_where() -> None:
+    comb = 0.1 * (1.0 - 2 * (torch.arange(40) % 2)).expand(1, 3, 40, 40)
+    grey = torch.full((1, 3, 40, 40), 0.5)
+    alone = float(ripple(grey + comb, grey))
+    assert alone == pytest.approx(0.1 / 2, rel=0.03)  # in one of two directions
+    assert float(ripple(grey + comb.mT, grey)) == pytest.approx(alone)
+    assert float(ripple(grey, grey + comb)) == 0  # too little costs nothing
+    edge = grey.clone()
+    edge[..., 20:] = 0.9
+    beside = grey + comb * (torch.arange(40) < 12)
+    assert float(ripple(edge, edge)) == 0
+    assert float(ripple(beside, grey)) == pytest.approx(float(ripple(beside + edge - grey, edge)))  # the edge allows none of it
+    with pytest.raises(ImageShapeError, match="ripple needs 7 pixels a side, got 9x6"):
+        ripple(torch.rand(1, 3, 6, 9), torch.rand(1, 3, 6, 9))
+
+
+def test_a_screen_clips_and_gradients_lead_back_only() -> None:
+    sr = torch.tensor([-0.5, -0.5, 0.25, 1.5, 1.5], requires_grad=True)
+    shown = displayed(sr)
+    assert shown.tolist() == [0, 0, 0.25, 1, 1]
+    shown.backward(torch.tensor([1.0, -2.0, 3.0, 4.0, -5.0]))  # a step goes against it
+    assert sr.grad is not None
+    assert sr.grad.tolist() == [0, -2, 3, 4, 0]
+
+
 @pytest.mark.parametrize("kind", LOSSES)
 def test_what_every_loss_must_do(kind: str) -> None:
     """A scalar in float32, also of half precision and under autocast, in any memory format; 0 for equal pictures."""
@@ -102,7 +128,7 @@ def test_what_every_loss_must_do(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_gradients(kind: str) -> None:
-    side = 17 if kind == "ms_ssim_l1" else 11 if kind == "ssim" else 4
+    side = {"ms_ssim_l1": 17, "ssim": 11, "ripple": 8}.get(kind, 4)
     sr, gt = pair(1, 1, side, side)
     # fast mode checks one random direction, which is enough for hundreds of pixels
     assert torch.autograd.gradcheck(lambda x: LOSSES[kind](x, gt), sr.requires_grad_(), fast_mode=True)

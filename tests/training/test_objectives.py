@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clearvision.errors import RecipeError
+from clearvision.losses.inputs import displayed
 from clearvision.recipe import Recipe
 from clearvision.training.adversarial import AdversarialObjective, verdict
 from clearvision.training.arithmetic import Arithmetic, new_scaler
@@ -122,11 +123,14 @@ def test_the_generator_moves_by_the_discriminators_gradient_alone(tiny: Any) -> 
     """One plain gradient step of G, written out by hand, against the objective's; D must not feel the generator's loss."""
     recipe = tiny.recipe(tiny.gan(weight=0.5), precision="f32", clip_norm=None)
     state, objective = start(recipe)
-    batch = batch_of()
+    gt = torch.rand(2, 3, 16, 16)
+    batch = Batch(3 * torch.rand(2, 3, 8, 8) - 1, gt, gt)
     sr = state.nets["g"](batch.lq)
-    loss = (sr - batch.gt).abs().mean() + 0.5 * nn.functional.softplus(-state.nets["d"](sr)).mean()
+    shown = displayed(sr)
+    assert not torch.equal(shown, sr)  # D must not see what no screen shows
+    loss = (sr - batch.gt).abs().mean() + 0.5 * nn.functional.softplus(-state.nets["d"](shown)).mean()
     wanted = torch.autograd.grad(loss, [value for value in state.nets["g"].parameters() if value.requires_grad])
-    fake, real = state.nets["d"](sr.detach()), state.nets["d"](batch.real)
+    fake, real = state.nets["d"](shown.detach()), state.nets["d"](batch.real)
     loss_d = (nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()) / 2
     wanted_d = torch.autograd.grad(loss_d, list(state.nets["d"].parameters()))
     logs = objective.step(state, [batch])

@@ -143,6 +143,10 @@ def test_a_gan_with_vgg19_is_judged_by_its_distance(tiny: Any, tmp_path: Path, d
     terms = Terms(recipe.losses, open_features(recipe, CPU))
     gt = torch.rand(1, 3, 32, 32)
     assert all(float(value.detach()) == pytest.approx(0, abs=1e-6) for value in terms(gt, gt).values())
+    white = torch.ones(1, 3, 32, 32)
+    beyond = terms(1.5 * white, white)
+    assert float(beyond["loss/g_l1"]) == 0.5
+    assert float(beyond["loss/g_perceptual"]) == float(beyond["loss/g_style"]) == 0  # VGG19 is shown what a screen shows
 
 
 def test_freezing_follows_the_step_and_keeps_what_is_frozen_by_nature(tiny: Any, tmp_path: Path, data: Path) -> None:  # noqa: ANN401

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from clearvision.losses.perceptual import PerceptualLoss, StyleLoss
-from clearvision.losses.pixel import charbonnier, frequency, grid, l1, mse, psnr_loss, total_variation
+from clearvision.losses.pixel import charbonnier, frequency, grid, l1, mse, psnr_loss, ripple, total_variation
 from clearvision.losses.structural import ms_ssim_l1, ssim_loss
 
 # name to function of (sr, gt)
@@ -23,6 +23,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ms_ssim_l1": ms_ssim_l1,
     "frequency": frequency,
     "grid": grid,
+    "ripple": ripple,
     "tv": total_variation,
 }
 

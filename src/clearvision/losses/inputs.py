@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,3 +29,25 @@ def compared(sr: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
 def full_precision(tensor: Tensor) -> torch.autocast:
     """Return a context in which convolutions and matrix products of this tensor's device keep its type under autocast."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+class _Displayed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, sr: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(sr)
+        return sr.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        (sr,) = ctx.saved_tensors
+        outward = ((sr < 0) & (gradient > 0)) | ((sr > 1) & (gradient < 0))
+        return gradient.masked_fill(outward, 0)
+
+
+def displayed(sr: Tensor) -> Tensor:
+    """Return a picture as a screen shows it, clipped to [0, 1], for losses that judge by sight.
+
+    A gradient passes where it leads into the range, and is dropped where it would only lead further out of it.
+    """
+    result: Tensor = _Displayed.apply(sr)
+    return result

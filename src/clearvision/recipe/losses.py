@@ -16,10 +16,10 @@ class _Part(BaseModel):
 class PixelLoss(_Part):
     """A difference between the pixels of sr and gt, or with ``tv`` the roughness of sr alone."""
 
-    kind: Literal["l1", "mse", "charbonnier", "psnr", "ssim", "tv", "frequency"] = Field(
+    kind: Literal["l1", "mse", "charbonnier", "psnr", "ssim", "tv", "frequency", "ripple"] = Field(
         ...,
         description="psnr counts decibels picture by picture; ssim is 1 - SSIM; tv the total variation of sr; "
-        "frequency the L1 between spectra",
+        "frequency the L1 between spectra; ripple the finest detail that gt has not",
     )
     weight: float = Field(default=1.0, gt=0, description="factor on this term")
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clearvision.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from clearvision.losses.inputs import displayed
 from clearvision.recipe import Adversarial, Cycle
 from clearvision.training.arithmetic import Arithmetic
 from clearvision.training.balance import ACCURACY, FAKE, REAL
@@ -59,7 +60,7 @@ class AdversarialObjective:
 
     def _make(self, batches: Sequence[Batch]) -> list[Tensor]:
         with torch.no_grad(), self.arithmetic.autocast():
-            return [self.net_g(batch.lq).float() for batch in batches]
+            return [displayed(self.net_g(batch.lq).float()) for batch in batches]
 
     def _step_g(self, state: TrainState, batches: Sequence[Batch], logs: Logs, *, acts: bool) -> list[Tensor]:
         optimizer, rows, fakes = state.optimizers["g"], [], []
@@ -67,11 +68,11 @@ class AdversarialObjective:
         state.nets["d"].requires_grad_(False)
         for batch in batches:
             with self.arithmetic.autocast():
-                sr = self.net_g(batch.lq)
-            terms = self.terms(sr.float(), batch.gt)
+                sr = self.net_g(batch.lq).float()
+            terms, shown = self.terms(sr, batch.gt), displayed(sr)
             if acts:
                 with self.arithmetic.autocast():
-                    fake = self.net_d(seen(sr.float(), self.options))
+                    fake = self.net_d(seen(shown, self.options))
                     real = None
                     if self.options.gan == "ragan":
                         with torch.no_grad():
@@ -79,7 +80,7 @@ class AdversarialObjective:
                 terms["loss/g_gan"] = self.options.weight * generator_loss(self.options.gan, fake, real)
             self.arithmetic.backward(total(terms.values()) / len(batches))
             rows.append(terms)
-            fakes.append(sr.detach().float())
+            fakes.append(shown.detach())
         logs |= mean_logs(rows) | {"grad_norm": self.arithmetic.update(optimizer, [state.nets["g"]])}
         return fakes
 

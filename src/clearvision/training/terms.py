@@ -11,6 +11,7 @@ from torch import Tensor
 from clearvision.archs.vgg import VGGFeatures, vgg_index
 from clearvision.errors import RecipeError
 from clearvision.losses import FEATURE_LOSSES, LOSSES
+from clearvision.losses.inputs import displayed
 from clearvision.losses.perceptual import REAL_ESRGAN_LAYERS
 from clearvision.losses.pixel import grid
 from clearvision.losses.structural import ms_ssim_l1
@@ -75,4 +76,5 @@ def _term(loss: Loss, features: VGGFeatures | None) -> Term:
             return partial(grid, period=loss.period)
         case FeatureLoss():
             assert features is not None  # opened because a loss needs it
-            return FEATURE_LOSSES[loss.kind](features, loss.layers, loss.criterion)
+            term = FEATURE_LOSSES[loss.kind](features, loss.layers, loss.criterion)
+            return lambda sr, gt: term(displayed(sr), gt)

@@ -72,7 +72,7 @@ def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server = Process(weights_dir, tmp_path_factory.mktemp("serve") / "data", "--max-bytes", "1M")
     yield server
     assert server.end() == 0
-    assert "ERROR" not in server.log
+    assert "ERROR" not in server.log, server.log
 
 
 def answer_of(connection: socket.socket) -> tuple[int, dict]:

@@ -38,8 +38,8 @@ class _Displayed(torch.autograd.Function):
         return sr.clamp(0, 1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        (sr,) = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401
+        (sr,), (gradient,) = ctx.saved_tensors, gradients
         outward = ((sr < 0) & (gradient > 0)) | ((sr > 1) & (gradient < 0))
         return gradient.masked_fill(outward, 0)
 

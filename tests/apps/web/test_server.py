@@ -59,7 +59,7 @@ def test_sigterm_ends_what_runs_and_keeps_what_waits(process_of: Processes, phot
 def test_a_job_that_outlasts_the_time_to_drain_goes_back_to_the_queue(
     process_of: Processes, photo_writer: Callable, tmp_path: Path
 ) -> None:
-    picture = photo_writer(tmp_path / "photo.png", 500, 500).read_bytes()
+    picture = photo_writer(tmp_path / "photo.png", 1000, 1000).read_bytes()  # seconds of work: a signal may be seen one late
     server = process_of("--workers", "1", "--drain-seconds", "0")
     address = server.ask(JOBS + "?tta=true", picture)[2]["Location"]
     while server.job(address)["state"] == "queued":

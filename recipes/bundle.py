@@ -1,8 +1,8 @@
 """Make a finished run's best weights the bundled model of their name, if they score higher on the validation split.
 
 Command: ``python recipes/bundle.py runs/clean-x4/best.safetensors --figure "Set5 x4 PSNR-Y=31.5"``
-The weights are stored in float16, and of files that the run read (``init``, ``vgg``) the names alone; the card takes the
-run's facts and the figures given. Measure them with ``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it
+The weights are stored in float16, and of files that the run read (``init``, ``vgg``, a teacher) the names alone; the card takes
+the run's facts and the figures given. Measure them with ``clearvision evaluate`` on the float16 file: ``--to FILE`` writes it
 elsewhere first, and the comparison is left out.
 """
 
@@ -41,7 +41,10 @@ def main() -> None:
     info = dataclasses.replace(made.info, figures=figures)
     target = options.to or WEIGHTS_DIR / f"{name}.safetensors"
     recipe = dict(made.recipe or {})
-    recipe |= {key: Path(recipe[key]).name for key in ("init", "vgg") if recipe.get(key)}
+    read = [(recipe, "init"), (recipe, "vgg"), (recipe.get("objective", {}).get("teacher") or {}, "model")]
+    for section, key in read:
+        if section.get(key):
+            section[key] = Path(section[key]).name
     write_checkpoint(target, info, made.weights, recipe, half=True)
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, {figures}")
 

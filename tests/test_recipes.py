@@ -17,8 +17,6 @@ from safetensors.torch import save_file
 from clearvision.archs import ARCHS, DISCRIMINATORS
 from clearvision.archs import vgg as vgg_module
 from clearvision.archs.span import SPAN
-from clearvision.imaging.resize import resize_scale
-from clearvision.inference.upscaler import Upscaler
 from clearvision.recipe import Recipe, check_discriminator, check_network, load_recipe, stage_recipes
 from clearvision.training.run import train
 from clearvision.zoo.build import build_network, network_weights
@@ -185,20 +183,3 @@ def test_shortened_weights_are_those_that_bf16_keeps(tmp_path: Path) -> None:
     for name, value in read_checkpoint(file).weights.items():
         kept = torch.from_numpy(before[name]).bfloat16().half()
         assert np.array_equal(value, kept.numpy()), name
-
-
-def test_a_teacher_moves_what_is_trained_on_halfway_and_leaves_what_is_held_out(pictures: Path, tmp_path: Path) -> None:
-    _, file = small(tmp_path)
-    run("teach.py", pictures / "hr", tmp_path / "taught", "--model", file, "--held-out", "1")
-    teacher = Upscaler(file, tta=True)
-    held_out = (tmp_path / "taught" / "held_out.txt").read_text(encoding="utf-8").split()
-    names = sorted(path.name for path in (tmp_path / "taught" / "gt").iterdir())
-    assert (len(names), len(held_out)) == (3, 1)
-    for name in names:
-        files = tmp_path / "taught" / "lq" / name, tmp_path / "taught" / "gt" / name, pictures / "hr" / name.removesuffix(".png")
-        lq, gt, hr = (np.asarray(Image.open(file), np.float32) for file in files)
-        assert np.array_equal(lq, resize_scale(hr.astype(np.uint8), 1 / 2))
-        share = 0 if name in held_out else 0.5
-        aim = hr + share * (teacher(lq.astype(np.uint8)).astype(np.float32) - hr)
-        assert np.abs(gt - aim).max() <= 0.5
-        assert (np.abs(gt - hr).max() > 2) == (name not in held_out)

@@ -19,7 +19,7 @@ from clearvision.recipe.loop import (
     TrapezoidSchedule,
 )
 from clearvision.recipe.losses import FeatureLoss, GridLoss, Loss, MsSsimL1, PixelLoss, loss_names
-from clearvision.recipe.objectives import Adversarial, Cycle, Discriminator, Fidelity, Likelihood, Objective
+from clearvision.recipe.objectives import Adversarial, Cycle, Discriminator, Fidelity, Likelihood, Objective, Teaching
 from clearvision.recipe.reading import check_discriminator, check_network, load_recipe, recipe_from_plain, stage_recipes
 from clearvision.recipe.whole import Card, Recipe, Stage
 
@@ -48,6 +48,7 @@ __all__ = [
     "Recipe",
     "Schedule",
     "Stage",
+    "Teaching",
     "Train",
     "TrapezoidSchedule",
     "check_discriminator",

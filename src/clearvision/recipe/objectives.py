@@ -28,10 +28,20 @@ class Discriminator(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Teaching(_Part):
+    """Who says what can be known of gt, and how much that counts; see ``clearvision/training/teacher.py``."""
+
+    model: str | None = Field(
+        default=None, description="name or file of a better model for the same task; none: init, whose eight views are averaged"
+    )
+    share: float = Field(default=0.5, gt=0, le=1, description="of the teacher's result in the ground truth")
+
+
 class Fidelity(_Part):
     """One network, brought close to gt by ``losses``."""
 
     kind: Literal["fidelity"] = "fidelity"
+    teacher: Teaching | None = Field(default=None, description="a network whose result is mixed into gt; none: gt alone")
 
 
 class Likelihood(_Part):

@@ -105,4 +105,7 @@ def _objective_faults(recipe: Recipe) -> list[str]:
             "objective adversarial starts from random weights, which rarely ends well: give a PSNR-trained checkpoint in init, "
             "put a stage with objective fidelity before it, or say in objective.cold_start why not"
         )
+    teacher = recipe.objective.teacher if isinstance(recipe.objective, Fidelity) else None
+    if teacher is not None and teacher.model is None and first and recipe.init is None:
+        faults.append("objective.teacher has no model and the run no init to teach itself by: give one of the two")
     return faults

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from clearvision.training.arithmetic import Arithmetic
 from clearvision.training.batches import Batch
 from clearvision.training.state import TrainState
+from clearvision.training.teacher import Teacher
 from clearvision.training.terms import Terms
 
 Logs = dict[str, Tensor]
@@ -42,11 +43,13 @@ class FidelityObjective:
         arithmetic: precision, scaling, clipping.
         terms: what is minimised.
         net_g: the generator, compiled where the recipe says so.
+        teacher: moves gt; None leaves it as it is.
     """
 
     arithmetic: Arithmetic
     terms: Terms
     net_g: nn.Module
+    teacher: Teacher | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,7 +63,8 @@ class FidelityObjective:
         for batch in batches:
             with self.arithmetic.autocast():
                 sr = self.net_g(batch.lq)
-            terms = self.terms(sr.float(), batch.gt)
+            gt = batch.gt if self.teacher is None else self.teacher.aim(batch.lq, batch.gt)
+            terms = self.terms(sr.float(), gt)
             self.arithmetic.backward(total(terms.values()) / len(batches))
             logs.append(terms)
         norm = self.arithmetic.update(optimizer, [state.nets["g"]])

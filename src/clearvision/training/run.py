@@ -34,6 +34,7 @@ from clearvision.training.page import write_report
 from clearvision.training.report import Log, Progress, Watcher
 from clearvision.training.samples import drop_samples_after
 from clearvision.training.state import TrainState, load_state, new_state
+from clearvision.training.teacher import Teacher, open_teacher
 from clearvision.training.terms import Terms, open_features
 from clearvision.training.validate import Validator, deciding
 from clearvision.zoo.checkpoint import read_info
@@ -200,10 +201,12 @@ def _set_up(recipe: Recipe, data: Path, root: Path, out: Path, team: Team, watch
 
 
 def _objective(recipe: Recipe, state: TrainState, arithmetic: Arithmetic, terms: Terms) -> Objective:
-    nets = {name: _compiled(net) for name, net in state.nets.items()} if recipe.train.compile else state.nets
+    compiled = _compiled if recipe.train.compile else _as_it_is
+    nets = {name: compiled(net) for name, net in state.nets.items()}
     match recipe.objective:
-        case Fidelity():
-            return FidelityObjective(arithmetic, terms, nets["g"])
+        case Fidelity(teacher=options):
+            teacher = options and Teacher(options, arithmetic, compiled(open_teacher(recipe, options, arithmetic.team.device)))
+            return FidelityObjective(arithmetic, terms, nets["g"], teacher)
         case Likelihood():
             return LikelihoodObjective(arithmetic, nets["g"])
         case Adversarial():
@@ -214,6 +217,10 @@ def _objective(recipe: Recipe, state: TrainState, arithmetic: Arithmetic, terms:
 
 def _compiled(net: nn.Module) -> nn.Module:
     return torch.compile(net)  # type: ignore[return-value]
+
+
+def _as_it_is(net: nn.Module) -> nn.Module:
+    return net
 
 
 def _open_folder(

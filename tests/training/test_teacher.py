@@ -11,7 +11,7 @@ import torch
 
 from clearvision.errors import RecipeError
 from clearvision.inference.upscaler import Upscaler
-from clearvision.recipe import Recipe, Teaching
+from clearvision.recipe import Recipe
 from clearvision.training.arithmetic import Arithmetic, new_scaler
 from clearvision.training.batches import Batch, seed_step
 from clearvision.training.distributed import Team
@@ -87,4 +87,6 @@ def test_a_teacher_that_does_not_fit(tiny: Any, data: Path, tmp_path: Path) -> N
     recipe = tiny.recipe({"kind": "fidelity", "teacher": {"model": "clean-x4"}})
     with pytest.raises(RecipeError, match=r"'clean-x4' makes 3 channels of 3 at scale 4; a teacher for .* has 3 of 3 at scale 2"):
         train(recipe, data=data, out=tmp_path / "run", device="cpu")
-    assert Teaching(model="clean-x2").share == 0.5
+    recipe = tiny.recipe({"kind": "fidelity", "teacher": {"model": "photo-x2"}}, phases=[{"gt_size": 18, "batch_size": 1}])
+    with pytest.raises(RecipeError, match=r"\(18\) gives lq of 9 pixels; teacher 'photo-x2' takes multiples of 2 from"):
+        train(recipe, data=data, out=tmp_path / "run", device="cpu")

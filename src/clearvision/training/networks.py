@@ -11,6 +11,7 @@ from torch import nn
 from clearvision.archs import ARCHS, DISCRIMINATORS
 from clearvision.errors import RecipeError, TrainingError
 from clearvision.recipe import Adversarial, Cycle, Freeze, Recipe, check_discriminator, check_network
+from clearvision.types import SizeRequirements
 from clearvision.zoo.catalogue import find_model
 from clearvision.zoo.checkpoint import read_checkpoint
 
@@ -88,18 +89,27 @@ def check_freeze(parameters: Mapping[str, nn.Parameter], options: tuple[Freeze, 
             raise RecipeError(f"train.freeze: '{pattern}' fits no parameter of the network; there are {some}, ...")
 
 
+def check_sides(recipe: Recipe, whose: str, size: SizeRequirements) -> None:
+    """Check that a network takes the lq crops of every phase.
+
+    Raises:
+        RecipeError: naming the phase, the network by ``whose``, and what it takes.
+    """
+    for index, phase in enumerate(recipe.train.phases):
+        side = phase.gt_size // recipe.scale
+        if side % size.multiple or side < size.minimum:
+            raise RecipeError(
+                f"train.phases.{index}.gt_size ({phase.gt_size}) gives lq of {side} pixels; {whose} takes multiples of "
+                f"{size.multiple} from {size.minimum} on"
+            )
+
+
 def _generator(recipe: Recipe) -> nn.Module:
     net = _built("network", ARCHS, recipe.network["arch"], {key: value for key, value in recipe.network.items() if key != "arch"})
     facts = net.facts()  # type: ignore[operator]
     if facts.scale != recipe.scale:
         raise RecipeError(f"scale is {recipe.scale}, but the network of section 'network' enlarges by {facts.scale}")
-    for index, phase in enumerate(recipe.train.phases):
-        side = phase.gt_size // recipe.scale
-        if side % facts.size.multiple or side < facts.size.minimum:
-            raise RecipeError(
-                f"train.phases.{index}.gt_size ({phase.gt_size}) gives lq of {side} pixels; network {recipe.network['arch']} "
-                f"takes multiples of {facts.size.multiple} from {facts.size.minimum} on"
-            )
+    check_sides(recipe, f"network {recipe.network['arch']}", facts.size)
     return net
 
 

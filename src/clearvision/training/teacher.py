@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from clearvision.errors import RecipeError
 from clearvision.recipe import Recipe, Teaching
 from clearvision.training.arithmetic import Arithmetic
+from clearvision.training.networks import check_sides
 from clearvision.zoo.build import build_network
 from clearvision.zoo.catalogue import find_model
 from clearvision.zoo.checkpoint import read_checkpoint
@@ -38,7 +39,7 @@ class Teacher:
 
     @torch.no_grad()
     def aim(self, lq: Tensor, gt: Tensor) -> Tensor:
-        """Return what to learn from lq (B, 3, h, w): gt (B, 3, h * scale, w * scale), a share of it the teacher's; in [0, 1]."""
+        """Return what to learn from lq (B, 3, h, w): gt (B, 3, h * scale, w * scale), a share of it the teacher's."""
         mirrored, turns = divmod(int(torch.randint(8, ())), 4)
         view = (lq.flip(-1) if mirrored else lq).rot90(turns, (-2, -1))
         with self._arithmetic.autocast():
@@ -51,7 +52,7 @@ def open_teacher(recipe: Recipe, options: Teaching, device: torch.device) -> nn.
     """Return the teacher of a recipe, in evaluation mode.
 
     Raises:
-        RecipeError: if it enlarges by another factor or sees other channels than the run's network.
+        RecipeError: if it enlarges by another factor, sees other channels than the run's network, or does not take its crops.
         ModelError: if it is unknown or cannot be read.
     """
     model = options.model or recipe.init
@@ -63,4 +64,5 @@ def open_teacher(recipe: Recipe, options: Teaching, device: torch.device) -> nn.
             f"objective.teacher: '{model}' makes {info.num_out_ch} channels of {info.num_in_ch} at scale {info.scale}; a teacher "
             f"for this run has 3 of 3 at scale {recipe.scale}"
         )
+    check_sides(recipe, f"teacher '{model}'", info.size)
     return build_network(checkpoint).requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
